@@ -1,0 +1,185 @@
+"""One PEFT LoRA layer with a gate: how it is put on a module and taken off again. Knows no emotion."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import InputError, ModelError
+from studio.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+else:
+    torch = lazy("torch")
+
+lora = lazy("peft.tuners.lora.layer")
+peft = lazy("peft")
+
+_NAME = "emotion"  # PEFT's name of the adapter inside its layer
+Shape = tuple[int, ...]
+
+
+class GatedLayer:
+    """A PEFT LoRA layer whose rank activations are multiplied by a gate, one per row [and time step]."""
+
+    def __init__(self, lora_layer: Any, trains: bool) -> None:
+        self.lora_layer = lora_layer
+        self.trains = trains
+        self._gate: Tensor | None = None
+        self._convolves = lora_layer.lora_A[_NAME].weight.ndim > 2
+        self._fitted: dict[tuple[int, ...], Tensor] = {}
+        lora_layer.lora_A[_NAME].register_forward_hook(self._hook)
+        self.set_gate(None)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lora_layer.lora_A[_NAME].weight.dtype  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> torch.device:
+        return self.lora_layer.lora_A[_NAME].weight.device  # type: ignore[no-any-return]
+
+    def set_gate(self, gate: Tensor | None) -> None:
+        """`gate` (R, r) or (R, T, r). None is no effect: the base layer runs alone, unless in training."""
+        self._gate = gate
+        self._fitted.clear()
+        if not self.trains:
+            self.lora_layer.enable_adapters(gate is not None)
+
+    def _hook(self, _module: nn.Module, _inputs: tuple[Any, ...], ranks: Tensor) -> Tensor:
+        if self._gate is None:
+            return ranks * 0
+        key = (*ranks.shape, torch.is_grad_enabled())  # checkpointing runs twice, first without gradients
+        if key not in self._fitted:
+            self._fitted[key] = self._fit(self._gate, ranks).to(ranks.device, ranks.dtype)
+        return ranks * self._fitted[key]
+
+    def _fit(self, gate: Tensor, ranks: Tensor) -> Tensor:
+        """The gate laid out like `ranks`: (R, r, ...) after a convolution, (R, ..., r) after a linear."""
+        if len(gate) != len(ranks):
+            raise ModelError(f"adapter: emotions for {len(gate)} rows, but the model runs {len(ranks)} rows")
+        free = ranks.ndim - 2
+        if gate.ndim == 2:
+            rows, width = gate.shape
+            return (
+                gate.view(rows, width, *[1] * free)
+                if self._convolves
+                else gate.view(rows, *[1] * free, width)
+            )
+        gate = gate.transpose(1, 2) if self._convolves else gate  # time beside rows, ranks at their place
+        axis = 2 if self._convolves else 1
+        length, steps = (ranks.shape[axis] if free == 1 else 0), gate.shape[axis]
+        if not length or length % steps:
+            seen = "x".join(map(str, ranks.shape))
+            raise ModelError(f"adapter: {steps} time steps do not divide a layer of shape {seen}")
+        return gate.repeat_interleave(length // steps, dim=axis)
+
+
+def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> dict[str, Any]:
+    """Linear and convolution layers that `targets` choose, by full name `<component>.<layer>`, sorted."""
+    found: dict[str, Any] = {}
+    for component, pattern in targets.items():
+        if component not in modules:
+            raise ModelError(f"adapter: the model has no {component!r}, only {', '.join(modules)}")
+        try:
+            chosen = re.compile(pattern)
+        except re.error as error:
+            raise InputError("targets", pattern, f"{pattern!r} is no regular expression: {error}") from None
+        for name, module in modules[component].named_modules():
+            plain = re.sub(r"(^|\.)base_layer(?=\.|$)", "", name)  # as named without adapters around it
+            if chosen.fullmatch(plain) and isinstance(module, _adaptable()):
+                found[f"{component}.{plain}"] = module
+    if not found:
+        raise ModelError(f"adapter: no layer of {', '.join(modules)} matches {dict(targets)}")
+    return dict(sorted(found.items()))
+
+
+def _adaptable() -> tuple[type, ...]:
+    return torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d
+
+
+def factor_shapes(weight: Shape, ranks: int) -> tuple[Shape, Shape]:
+    """Shapes of A and B for a weight (out, in, *kernel)."""
+    return (ranks, *weight[1:]), (weight[0], ranks, *[1] * (len(weight) - 2))
+
+
+@contextmanager
+def worn(
+    modules: Mapping[str, nn.Module], name: str, factors: tuple[Tensor, Tensor], scaling: float, trains: bool
+) -> Iterator[GatedLayer]:
+    """Put a LoRA around layer `name`; the very same module object is back in its place afterwards."""
+    component, _, path = name.partition(".")
+    parent_path, _, child = path.rpartition(".")
+    root = modules[component]
+    parent, original = _parent_and_child(root, parent_path, child)
+    layer = _lora_layer(original, factors, scaling, trains)
+    setattr(parent, child, layer)
+    try:
+        yield GatedLayer(layer, trains)
+    finally:
+        setattr(parent, child, original)
+
+
+def _parent_and_child(root: nn.Module, parent_path: str, child: str) -> tuple[nn.Module, Any]:
+    parent: Any = root
+    for part in filter(None, parent_path.split(".")):
+        parent = getattr(_bare(parent), part)
+    return parent, getattr(parent, child)
+
+
+def _bare(module: Any) -> Any:
+    return module.get_base_layer() if isinstance(module, lora.LoraLayer) else module
+
+
+def _lora_layer(original: Any, factors: tuple[Tensor, Tensor], scaling: float, trains: bool) -> Any:
+    base, (a, b) = _bare(original), factors
+    config = peft.LoraConfig(r=len(a), lora_alpha=scaling * len(a), init_lora_weights=False)
+    with torch.device("meta"):  # the weights come from the adapter: draw none, allocate none
+        layer = lora.dispatch_default(base, _NAME, config=config, r=len(a), lora_alpha=scaling * len(a))
+    layer.base_layer = original  # which may wear another adapter already
+    if not trains:
+        a, b = (torch.nn.Parameter(_like(factor, base.weight), requires_grad=False) for factor in factors)
+    layer.lora_A[_NAME].weight, layer.lora_B[_NAME].weight = a, b
+    layer.training = original.training
+    return layer
+
+
+def _like(factor: Tensor, weight: Tensor) -> Tensor:
+    dtype = weight.dtype if weight.is_floating_point() else torch.float32  # a quantised base
+    return factor.detach().to(weight.device, dtype)
+
+
+@contextmanager
+def frozen(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """No parameter of these modules takes gradients inside the block."""
+    were = [(weight, weight.requires_grad) for module in modules.values() for weight in module.parameters()]
+    for weight, _ in were:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight, required in were:
+            weight.requires_grad_(required)
+
+
+def fingerprint(shapes: Mapping[str, Shape]) -> str:
+    lines = "\n".join(f"{name}:{shape_text(shape)}" for name, shape in sorted(shapes.items()))
+    return hashlib.blake2b(lines.encode(), digest_size=6).hexdigest()
+
+
+def shape_text(shape: Shape | None) -> str:
+    return "x".join(map(str, shape)) if shape else "absent"
+
+
+def model_name(modules: Mapping[str, nn.Module]) -> str:
+    """What the loaded model calls itself, or the classes of its modules."""
+    for module in modules.values():
+        path = getattr(getattr(module, "config", None), "_name_or_path", "") or ""
+        if path:
+            return str(path)
+    return ", ".join(type(module).__name__ for module in modules.values())

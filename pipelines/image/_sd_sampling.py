@@ -1,0 +1,106 @@
+"""The denoising loop of Stable Diffusion: schedulers, per-row noise, guidance, the clean-image estimate.
+
+Knows tensors and schedulers; knows no request, no file and no adapter.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from studio.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy("torch")
+
+diffusers = lazy("diffusers")
+
+_SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dpm++ 2m": (
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "dpmsolver++", "use_karras_sigmas": False},
+    ),
+    "dpm++ 2m karras": (
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True},
+    ),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "ddim": ("DDIMScheduler", {"clip_sample": False}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler a": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+}
+SCHEDULERS = (*_SCHEDULERS, "model")
+
+
+def make_scheduler(name: str, model_scheduler: Any) -> Any:
+    """A fresh scheduler with the model's noise schedule; "model" is the kind the model came with."""
+    if name == "model":
+        return type(model_scheduler).from_config(model_scheduler.config)
+    class_name, changes = _SCHEDULERS[name]
+    return getattr(diffusers, class_name).from_config(model_scheduler.config, **changes)
+
+
+def row_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, list[torch.Generator]]:
+    """(R, *shape) of noise, each row from its own seed, and the generators for noise added later.
+
+    Always drawn on the CPU: a seed means the same picture on every device."""
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    rows = [torch.randn(shape, generator=generator) for generator in generators]
+    return torch.stack(rows), generators
+
+
+@dataclass(frozen=True, slots=True)
+class Denoiser:
+    """A UNet with its text and scheduler. `text`: (R, L, C), or (2R, L, C) with the unguided half first."""
+
+    unet: Any
+    scheduler: Any
+    text: Tensor
+    guidance: float
+
+    def run(
+        self, noise: Tensor, generators: list[torch.Generator], feel: Callable[[float], None]
+    ) -> Iterator[tuple[Tensor, Callable[[], Tensor]]]:
+        """Yield latents (R, C, h, w) after each step, with a function that estimates the clean latents.
+
+        `feel(progress)` is called before each forward pass, progress from 0 to 1.
+        """
+        latents = noise * self.scheduler.init_noise_sigma
+        extra = self._noise_source(generators)
+        timesteps = self.scheduler.timesteps
+        for number, timestep in enumerate(timesteps):
+            feel(number / max(1, len(timesteps) - 1))
+            scaled = self.scheduler.scale_model_input(latents, timestep)
+            predicted = self._predict(scaled, timestep)
+            latents = self.scheduler.step(predicted, timestep, latents, return_dict=False, **extra)[0]
+            yield latents, partial(self._clean, scaled, predicted, timestep)
+
+    def _predict(self, scaled: Tensor, timestep: Tensor) -> Tensor:
+        halves = len(self.text) // len(scaled)
+        predicted = self.unet(
+            torch.cat([scaled] * halves), timestep, encoder_hidden_states=self.text, return_dict=False
+        )[0]
+        if halves == 1:
+            return predicted  # type: ignore[no-any-return]
+        unguided, guided = predicted.chunk(2)
+        return unguided + self.guidance * (guided - unguided)  # type: ignore[no-any-return]
+
+    def _noise_source(self, generators: list[torch.Generator]) -> dict[str, Any]:
+        takes = "generator" in inspect.signature(self.scheduler.step).parameters
+        return {"generator": generators} if takes else {}
+
+    def _clean(self, scaled: Tensor, predicted: Tensor, timestep: Tensor) -> Tensor:
+        """Clean latents that a prediction implies; `scaled` has unit variance with every scheduler."""
+        share = self.scheduler.alphas_cumprod[int(timestep.round().clamp(min=0))].to(scaled)
+        signal, noise = share.sqrt(), (1 - share).sqrt()
+        kind = self.scheduler.config.prediction_type
+        if kind == "v_prediction":
+            return signal * scaled - noise * predicted
+        return predicted if kind == "sample" else (scaled - noise * predicted) / signal.clamp(min=1e-3)

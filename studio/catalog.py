@@ -1,0 +1,157 @@
+"""The folder tree is the registry: a file's path is its name, and listing imports nothing.
+
+`load` is the single dynamic import of the house. Files that begin with `_` are helpers, not entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from studio import params
+from studio.errors import ModelError, NotFoundError
+
+ROOT = Path(__file__).resolve().parent.parent
+ASSETS = ROOT / "assets"
+DEFAULT_PIPELINE = "image/sd"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+KINDS = {"pipeline": "pipelines", "adapter kind": "adapters", "dataset": "training/data"}
+
+
+def names(kind: str) -> list[str]:
+    """Names of a kind ("pipeline", "adapter kind", "dataset"): `pipelines/image/sd.py` is `image/sd`."""
+    folder = ROOT / KINDS[kind]
+    depth = "*/*.py" if kind == "pipeline" else "*.py"
+    found = (path.relative_to(folder).with_suffix("") for path in folder.glob(depth))
+    return sorted(path.as_posix() for path in found if not any(part.startswith("_") for part in path.parts))
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """The module of that name. Raises NotFoundError with the nearest name."""
+    known = names(kind)
+    if name not in known:
+        raise NotFoundError(kind, name, known)
+    return importlib.import_module(f"{KINDS[kind]}/{name}".replace("/", "."))
+
+
+def param_specs(pipeline: str) -> tuple[params.ParamSpec, ...]:
+    """The parameters a pipeline takes, in the order it declares them."""
+    return params.specs(load("pipeline", pipeline).Params)
+
+
+def models() -> dict[str, Path]:
+    """Embedded models: name -> folder."""
+    return _asset_folders("models", "model_index.json")
+
+
+def adapters() -> dict[str, Path]:
+    """Embedded adapters: name -> folder."""
+    return _asset_folders("adapters", "adapter.json")
+
+
+def _asset_folders(kind: str, marker: str) -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in sorted((ASSETS / kind).glob(f"*/{marker}"))}
+
+
+def find_model(name: str) -> str:
+    """What a pipeline loads for `name`: the folder of an embedded model, a user's folder, or a hub id."""
+    embedded = models()
+    if name in embedded:
+        return str(embedded[name])
+    folder = _folder(name)
+    if folder is not None:
+        return str(_usable_model_folder(folder))
+    if HUB_ID.fullmatch(name):
+        if not Path(name).exists():
+            return name
+        raise ModelError(f"model: {name!r} is a file; a model is a folder in diffusers format")
+    raise NotFoundError("model", name, embedded)
+
+
+def _folder(name: str) -> Path | None:
+    """The folder a person means by `name`, if there is one."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a path, no such home, a NUL
+        return None
+
+
+def _usable_model_folder(folder: Path) -> Path:
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"model: {str(folder)!r} is not a model folder (no model_index.json in it)")
+    if not any(folder.rglob("*.safetensors")):
+        raise ModelError(f"model: {str(folder)!r} has no .safetensors weights; other formats are not loaded")
+    return folder
+
+
+def find_adapter(name: str) -> Path:
+    """The folder of an adapter: an embedded name or a user's folder with an adapter.json."""
+    embedded = adapters()
+    if name in embedded:
+        return embedded[name]
+    folder = _folder(name)
+    if folder is None:
+        raise NotFoundError("adapter", name, embedded)
+    if not (folder / "adapter.json").is_file():
+        raise ModelError(f"adapter: {str(folder)!r} is not an adapter folder (no adapter.json in it)")
+    return folder
+
+
+def adapter_card(name: str) -> dict[str, Any]:
+    """The `adapter.json` of an adapter: its kind, basis, base model, usable strengths."""
+    path = find_adapter(name) / "adapter.json"
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"adapter: {str(path)!r} cannot be read as JSON") from error
+    if not isinstance(card, dict):
+        raise ModelError(f"adapter: {str(path)!r} holds no JSON object")
+    return card
+
+
+def default_adapters(model: str) -> tuple[str, ...]:
+    """The adapters an embedded model wears when nobody names any."""
+    return tuple(name for name in adapters() if _is_default_for(name, model))
+
+
+def _is_default_for(name: str, model: str) -> bool:
+    card = adapter_card(name)
+    return bool(card.get("default", False)) and card.get("base_model") == model
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, size: int, mtime_ns: int) -> bytes:
+    """Digest of a file; of head and tail only beyond 64 MiB, where reading everything would cost seconds."""
+    digest = hashlib.blake2b(f"{path.name}:{size}".encode(), digest_size=16)
+    with path.open("rb") as file:
+        if size <= 1 << 26:
+            digest.update(file.read())
+        else:
+            digest.update(file.read(1 << 20))
+            file.seek(-(1 << 20), 2)
+            digest.update(file.read())
+    return digest.digest()
+
+
+def revision(folder: str | Path) -> str:
+    """Short fingerprint of what a folder holds; a hub id is its own name until it is downloaded."""
+    root = Path(folder)
+    if not root.is_dir():
+        return str(folder)
+    digest = hashlib.blake2b(digest_size=8)
+    for path in _weight_files(root):
+        stat = path.stat()
+        digest.update(_file_digest(path, stat.st_size, stat.st_mtime_ns))
+    return digest.hexdigest()
+
+
+def _weight_files(root: Path) -> Iterable[Path]:
+    return sorted(path for path in root.rglob("*") if path.suffix in {".safetensors", ".json", ".txt"})

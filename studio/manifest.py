@@ -1,0 +1,68 @@
+"""`manifest.jsonl`: what a run is made of, one JSON object a row, for programs.
+
+    {"number": 7, "line": 3, "state": "done", "file": "00007-a-harbour-awe.png", "prompt": "a harbour",
+     "negative_prompt": "", "emotion": "awe", "vad": [0.4, 0.2, -0.1], "seed": 7, "seconds": 1.2, "notes": [],
+     "error": null, "request": {...}}
+
+It knows the ledger's jobs and how an emotion text becomes a point; it reads no picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from studio.emotion import parse_curve
+from studio.errors import StudioError
+from studio.ledger import DONE, Job, Ledger
+from studio.storage import write_atomically
+
+_CURVE_SAMPLES = 16
+
+
+def write_manifest(path: Path, ledger: Ledger) -> None:
+    """Write a line for each current row, whole or not at all, a row in memory at a time."""
+
+    def write(file: BinaryIO) -> None:
+        for entry in entries(ledger):
+            file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+
+    write_atomically(path, write)
+
+
+def entries(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """What the manifest says of each current row, by number."""
+    return map(_entry, ledger.rows())
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    values = job.values
+    return {
+        "number": job.number,
+        "line": job.line,
+        "state": job.state,
+        "file": job.result if job.state == DONE else None,
+        "prompt": values["prompt"],
+        "negative_prompt": values["negative_prompt"],
+        "emotion": values["emotion"],
+        "vad": mean_vad(values["emotion"]),
+        "seed": values["seed"],
+        "seconds": None if job.seconds is None else round(job.seconds, 3),
+        "notes": list(job.notes),
+        "error": job.error if job.state != DONE else None,
+        "request": values,
+    }
+
+
+@lru_cache(maxsize=4096)
+def mean_vad(emotion: str) -> tuple[float, ...] | None:
+    """Valence, arousal, dominance of an emotion text; the mean over time of a curve."""
+    try:
+        points = parse_curve(emotion).sample(_CURVE_SAMPLES)
+    except StudioError:  # words of a lexicon that has changed since
+        return None
+    sums = (sum(point) for point in zip(*((p.valence, p.arousal, p.dominance) for p in points), strict=True))
+    return tuple(round(total / len(points), 4) for total in sums)

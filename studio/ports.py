@@ -1,0 +1,101 @@
+"""What a file in `pipelines/`, `adapters/` or `training/data/` must offer. Nothing here knows a model.
+
+Shapes: R rows (one per request, or two with classifier-free guidance), T time steps (frames, bars).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from studio.emotion import VAD, Emotion
+from studio.request import RenderRequest
+
+# One emotion per row, or one per row and time step; the pipeline calls it before each forward pass whose
+# rows differ from the last. Unconditional rows are NEUTRAL.
+RowEmotion = VAD | Sequence[VAD]
+SetEmotion = Callable[[Sequence[RowEmotion]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress inside one `render` call: `done` of `total` steps; `preview()` makes one PIL picture a row."""
+
+    done: int
+    total: int
+    preview: Callable[[], list[Any]] | None = None
+
+
+OnStep = Callable[[Step], None]  # raises Cancelled to stop the render
+
+
+@runtime_checkable
+class Artifact(Protocol):
+    """Something that was made. `suffix` with the dot; `save` writes it with its provenance inside."""
+
+    suffix: str
+
+    def save(self, path: Path, provenance: Mapping[str, Any]) -> None: ...
+
+
+class Pipeline(Protocol):
+    """One model family. Its file also has a frozen dataclass `Params` (see studio.params), `DEFAULT_MODEL`,
+    and, if it reads files, `INPUTS`: the names that a request's `inputs` may have.
+    """
+
+    @classmethod
+    def load(cls, model: str, device: str, dtype: str) -> Pipeline:
+        """`model`: a folder or a hub id. `dtype`: "float32", "bfloat16", "float16" or "auto"."""
+        ...
+
+    @classmethod
+    def tiny(cls, seed: int) -> Pipeline:
+        """The real classes at toy size with random weights: no files, no network."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, Any]:
+        """Name -> nn.Module: what adapters may touch."""
+        ...
+
+    def render(
+        self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
+    ) -> list[Artifact]:
+        """One artifact per request, in order. Every request of the batch has the same `batch_key`."""
+        ...
+
+
+class Adapter(Protocol):
+    """A small file that bends a frozen model towards a feeling."""
+
+    @classmethod
+    def load(cls, path: Path) -> Adapter: ...
+
+    def save(self, path: Path) -> None: ...
+
+    def applied(
+        self, modules: Mapping[str, Any], strength: float = 1.0
+    ) -> AbstractContextManager[SetEmotion]:
+        """Inside the block the modules carry the adapter; after it they are bit for bit as before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example. `media` is a path, or an array a synthetic dataset made."""
+
+    media: Any
+    prompt: str
+    emotion: Emotion
+    attributes: Mapping[str, Any]
+
+
+class Dataset(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Example: ...
+
+    def __iter__(self) -> Iterator[Example]: ...

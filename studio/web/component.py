@@ -1,0 +1,25 @@
+"""The base of the app's own components."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from typing import Any
+
+import gradio as gr
+from gradio.component_meta import ComponentMeta, updateable
+
+
+class _WithoutStubs(ComponentMeta):
+    """Makes a component class without the .pyi file that gradio writes beside its source at every start.
+
+    A program that runs must not write into its own code, which may not even be writable.
+    """
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> Any:
+        if "__init__" in attrs:
+            attrs["__init__"] = updateable(attrs["__init__"])  # type: ignore[no-untyped-call]
+        return ABCMeta.__new__(cls, name, bases, attrs)
+
+
+class HTMLComponent(gr.HTML, metaclass=_WithoutStubs):
+    """An HTML component of our own: template, style and script, no default style."""

@@ -1,0 +1,106 @@
+"""The page's form as one value: into requests, and back from the request that made a picture.
+
+`RenderRequest.parse` does every check; here only the form's own conveniences (how many, a new seed each time,
+one strength for the model's own adapters) become plain fields. Knows nothing of gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio import catalog
+from studio.artifacts import read_provenance
+from studio.params import ParamSpec, check
+from studio.request import MAX_SEED, AdapterUse, RenderRequest
+
+OWN, BARE = "own", "none"  # adapter choices that are no adapter's name
+COUNT = ParamSpec("pictures", int, 1, "how many to make of it", min=1, max=16)
+STRENGTH = ParamSpec(
+    "strength", float, 1.0, "of the emotion; 0 is none, 1 as trained", min=-2, max=2, step=0.05
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a person filled in. `adapter`: OWN, BARE, a name, or `name:strength, name:strength`."""
+
+    prompt: str
+    negative_prompt: str
+    emotion: str
+    pipeline: str
+    model: str
+    adapter: str = OWN
+    strength: float = 1.0
+    count: int = 1
+    seed: int | str | None = None  # None: a new one each time
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def requests(self) -> list[RenderRequest]:
+        """One request per picture; a fixed seed counts upwards. Raises StudioError."""
+        count = check(COUNT, self.count)
+        first = RenderRequest.parse(self._values(self.seed))
+        if self.seed is None:
+            return [first, *(RenderRequest.parse(self._values(None)) for _ in range(count - 1))]
+        seeds = [(first.seed + index) % (MAX_SEED + 1) for index in range(count)]
+        return [first, *(RenderRequest.parse(self._values(seed)) for seed in seeds[1:])]
+
+    def _values(self, seed: int | str | None) -> dict[str, Any]:
+        return {
+            **self.params,
+            "pipeline": self.pipeline,
+            "model": self.model,
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "emotion": self.emotion or "neutral",
+            "seed": seed,
+            "adapters": self._adapters(),
+        }
+
+    def _adapters(self) -> str | list[str] | None:
+        chosen = str(self.adapter or OWN).strip()
+        strength = check(STRENGTH, self.strength)
+        if chosen == BARE or "," in chosen or AdapterUse.parse(chosen).name != chosen:
+            return chosen
+        if chosen != OWN:
+            return [f"{chosen}:{strength:g}"]
+        return [f"{name}:{strength:g}" for name in catalog.default_adapters(self._model_name())]
+
+    def _model_name(self) -> str:
+        return self.model or str(catalog.load("pipeline", self.pipeline).DEFAULT_MODEL)
+
+
+def form_of(values: Mapping[str, Any]) -> Form:
+    """The form that asks for the same picture again. StudioError where that cannot be done here."""
+    request = RenderRequest.parse(values)
+    adapter, strength = _adapter_choice(request.model, request.adapters)
+    known = {spec.name for spec in catalog.param_specs(request.pipeline)}
+    return Form(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        emotion=request.curve.text,
+        pipeline=request.pipeline,
+        model=request.model,
+        adapter=adapter,
+        strength=strength,
+        seed=request.seed,
+        params={name: value for name, value in request.to_dict().items() if name in known},
+    )
+
+
+def form_of_file(path: str | Path) -> Form:
+    """The form that made a picture, from the record inside it. Raises StorageError when there is none."""
+    return form_of(read_provenance(path)["request"])
+
+
+def _adapter_choice(model: str, uses: Sequence[AdapterUse]) -> tuple[str, float]:
+    strengths = {use.strength for use in uses}
+    if not uses:
+        return (OWN if not catalog.default_adapters(model) else BARE), 1.0
+    if len(strengths) == 1 and tuple(use.name for use in uses) == catalog.default_adapters(model):
+        return OWN, uses[0].strength
+    if len(uses) == 1:
+        return uses[0].name, uses[0].strength
+    return ", ".join(use.text for use in uses), 1.0

@@ -1,0 +1,12 @@
+() => {
+  // Gradio's text box reports typing when a key makes a character: deleting, pasting and cutting go unnoticed.
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest("#emotion-text")) return;
+    setTimeout(() => event.target.dispatchEvent(new KeyboardEvent("keypress", { key: "Unidentified" })));
+  });
+  // On a phone the picture is below the form.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#render") || window.innerWidth >= 760) return;
+    document.querySelector("#stage").scrollIntoView({ behavior: "smooth", block: "start" });
+  });
+}

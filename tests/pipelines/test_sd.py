@@ -1,0 +1,166 @@
+"""Stable Diffusion's own: loading, errors of the hub, training tensors and loss."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adapters.emotion_lora import Adapter, Config
+from pipelines.image import _sd_models as models
+from pipelines.image import sd
+from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
+from studio.errors import InputError, ModelError
+from studio.ports import Example
+from studio.request import RenderRequest
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> sd.Pipeline:
+    return sd.Pipeline.tiny(0)
+
+
+@pytest.fixture(scope="module")
+def folder(pipeline: sd.Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model")
+    pipeline.pipe.save_pretrained(path)
+    (path / "studio.json").write_text(json.dumps({"guidance": 2.5}))
+    return path
+
+
+def picture(pipeline: sd.Pipeline, **changes: Any) -> np.ndarray:
+    request = RenderRequest(
+        "image/sd", "tiny", "a boat", "", EmotionCurve.constant(NEUTRAL), 5, (), sd.Params(steps=3, **changes)
+    )
+    (artifact,) = pipeline.render([request], lambda rows: None, lambda step: None)
+    return np.asarray(artifact.image).astype(int)  # type: ignore[attr-defined]
+
+
+def examples(count: int = 2) -> list[Example]:
+    media = np.random.default_rng(0).integers(0, 255, (count, 80, 70, 3), dtype=np.uint8)
+    return [Example(one, f"picture {number}", Emotion(NEUTRAL), {}) for number, one in enumerate(media)]
+
+
+def test_naming_the_pipeline_imports_no_torch() -> None:
+    code = "import sys, pipelines.image.sd, adapters.emotion_lora; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(sd.__file__).parents[2]).returncode == 0
+
+
+def test_a_saved_model_loads_and_draws_the_same(pipeline: sd.Pipeline, folder: Path) -> None:
+    loaded = sd.Pipeline.load(str(folder), "cpu", "auto")
+    assert loaded.guidance == 2.5
+    assert loaded.pipe.unet.dtype == torch.float32
+    assert np.array_equal(picture(loaded, guidance=4.0), picture(pipeline, guidance=4.0))
+    assert np.array_equal(picture(loaded), picture(pipeline, guidance=2.5))
+
+
+def test_bfloat16_draws_nearly_the_same(pipeline: sd.Pipeline, folder: Path) -> None:
+    loaded = sd.Pipeline.load(str(folder), "cpu", "bfloat16")
+    assert np.abs(picture(loaded, guidance=1.0) - picture(pipeline, guidance=1.0)).mean() < 10
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("gpu", "auto"), ("cpu", "fp16")])
+def test_an_unknown_device_or_number_type_is_refused(folder: Path, device: str, dtype: str) -> None:
+    with pytest.raises(InputError, match="is not one of"):
+        sd.Pipeline.load(str(folder), device, dtype)
+
+
+def test_another_family_is_refused_by_its_name(folder: Path, tmp_path: Path) -> None:
+    index = json.loads((folder / "model_index.json").read_text())
+    (tmp_path / "model_index.json").write_text(json.dumps({**index, "_class_name": "FluxPipeline"}))
+    with pytest.raises(ModelError, match=r"is a FluxPipeline; image/sd takes Stable Diffusion"):
+        sd.Pipeline.load(str(tmp_path), "cpu")
+
+
+def test_a_model_in_pickle_form_is_refused(pipeline: sd.Pipeline, tmp_path: Path) -> None:
+    pipeline.pipe.save_pretrained(tmp_path)
+    weights = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="safetensors"):
+        sd.Pipeline.load(str(tmp_path), "cpu")
+
+
+def test_a_damaged_model_is_one_line(pipeline: sd.Pipeline, tmp_path: Path) -> None:
+    pipeline.pipe.save_pretrained(tmp_path)
+    (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\x00" * 64)
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        sd.Pipeline.load(str(tmp_path), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_model_without_the_hub_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="not on this machine yet, and HF_HUB_OFFLINE is set"):
+        sd.Pipeline.load("nobody/no-such-model", "cpu")
+
+
+def test_a_broken_recommendation_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "studio.json").write_text('{"guidance": "much"}')
+    with pytest.raises(ModelError, match=r"studio\.json"):
+        models.recommended_guidance(str(tmp_path))
+
+
+def test_attention_without_xformers_is_torchs(pipeline: sd.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    before = dict(pipeline.pipe.unet.attn_processors)
+    assert models.choose_attention(pipeline.pipe.unet) == "torch"
+    assert pipeline.pipe.unet.attn_processors == before
+
+
+def test_preparation_takes_paths_images_and_arrays_alike(pipeline: sd.Pipeline, tmp_path: Path) -> None:
+    array = examples(1)[0].media
+    Image.fromarray(array).save(tmp_path / "one.png")
+    media = [array, Image.fromarray(array), tmp_path / "one.png"]
+    tensors = pipeline.prepare([Example(one, "x", Emotion(NEUTRAL), {}) for one in media])
+    assert tensors["latents"].shape == (3, 4, 8, 8)
+    assert tensors["text"].shape == (3, 77, 32)
+    assert torch.allclose(tensors["latents"][0], tensors["latents"][2], atol=1e-5)
+    assert torch.allclose(tensors["latents"][0], tensors["latents"][1], atol=1e-5)
+
+
+def loss(pipeline: sd.Pipeline, seed: int = 0, snr_gamma: float | None = None) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = pipeline.prepare(examples())
+    with torch.no_grad():
+        return float(pipeline.loss(tensors, [NEUTRAL] * 2, lambda rows: None, generator, snr_gamma))
+
+
+def test_the_loss_follows_its_generator_and_prediction_type(pipeline: sd.Pipeline) -> None:
+    expected = loss(pipeline)
+    assert loss(pipeline) == expected
+    assert loss(pipeline, seed=1) != expected
+    assert 0 < loss(pipeline, snr_gamma=5.0) <= expected
+    other = sd.Pipeline.tiny(0)
+    other.pipe.scheduler.register_to_config(prediction_type="v_prediction")
+    assert loss(other) != expected
+    other.pipe.scheduler.register_to_config(prediction_type="sample")
+    assert loss(other) not in (expected, loss(pipeline, seed=1))
+
+
+def test_a_few_steps_of_training_lower_the_loss(pipeline: sd.Pipeline) -> None:
+    adapter = Adapter.create(pipeline.modules, Config())
+    tensors, emotions = (
+        pipeline.prepare(examples(4)),
+        [VAD(0.8, 0, 0), VAD(-0.8, 0, 0), VAD(0, 0.8, 0), NEUTRAL],
+    )
+    optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
+    losses = []
+    with adapter.trainable(pipeline.modules) as set_emotion:
+        for _ in range(12):
+            value = pipeline.loss(tensors, emotions, set_emotion, torch.Generator().manual_seed(0))
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            losses.append(value.item())
+    assert losses[-1] < 0.98 * losses[0]
+    assert all(weight.grad is None for weight in pipeline.pipe.unet.parameters())

@@ -1,0 +1,38 @@
+"""A started app whose default model is the toy pipeline: real classes, random weights, milliseconds a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.image.sd import DEFAULT_MODEL, Pipeline
+from studio import catalog
+from studio.settings import Settings
+from studio.web.launch import Running, free_port, start
+
+
+@pytest.fixture(scope="session")
+def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An assets folder with one model, under the name of the embedded one."""
+    folder = tmp_path_factory.mktemp("assets")
+    Pipeline.tiny(0).pipe.save_pretrained(folder / "models" / DEFAULT_MODEL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def toys(toy_assets: Path) -> Iterator[None]:
+    """The catalogue lists the toy model and no adapter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "ASSETS", toy_assets)
+        yield
+
+
+@pytest.fixture(scope="module")
+def app(toys: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole app on a free port, with its worker."""
+    settings = Settings(outputs=tmp_path_factory.mktemp("outputs"), port=free_port("127.0.0.1", 7930))
+    running = start(settings, warm=False)
+    yield running
+    running.stop()

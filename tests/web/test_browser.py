@@ -1,0 +1,149 @@
+"""The page in a real browser: the pad is moved by mouse and keys, and a picture arrives.
+
+Needs Chromium (`apt-get install chromium`, or CHROMIUM=/path/to/it) and `pip install playwright`; skipped without.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from studio.web.launch import Running
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+BROWSER = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+TEXT, READOUT, PROMPT = "#emotion-text textarea", ".affect-numbers", "#prompt textarea"
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, app: Running) -> Iterator[Any]:
+    """The page, opened afresh; afterwards: nothing was asked of another host and no script failed."""
+    tab = browser.new_page(viewport={"width": 1200, "height": 900})
+    tab.set_default_timeout(PATIENCE_MS)
+    asked, failed = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda error: failed.append(str(error)))
+    tab.goto(app.url)
+    tab.wait_for_selector(".affect-word")
+    yield tab
+    tab.close()
+    assert failed == []
+    assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
+
+
+def say(page: Any, pattern: str, selector: str = TEXT) -> None:
+    """Wait until a text box says it."""
+    sync_api.expect(page.locator(selector)).to_have_value(re.compile(pattern), timeout=PATIENCE_MS)
+
+
+def centre(page: Any) -> tuple[float, float, float]:
+    """Middle of the pad and the length of 1.0 on it, in pixels."""
+    box = page.locator(".affect-svg").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] * 100 / 224
+
+
+def test_a_click_on_the_pad_makes_a_picture_of_that_feeling(page: Any, app: Running) -> None:
+    x, y, unit = centre(page)
+    page.mouse.click(x + 0.5 * unit, y - 0.4 * unit)
+    say(page, r"v=0\.(49|5|51) a=0\.(39|4|41) d=0")
+    assert "nearest:" in page.locator(".affect-nearest").inner_text()
+    page.fill(PROMPT, "an old lighthouse on a cliff")
+    page.click("#render")
+    page.wait_for_selector(".stage-done img")
+    page.wait_for_function("document.querySelector('.stage-done img').naturalWidth > 0")
+    newest = app.service.history()[0]
+    assert newest.values["emotion"].startswith("v=0.")
+    assert newest.picture is not None
+    with page.expect_download() as download:
+        page.click(".download")
+    assert download.value.path().read_bytes() == newest.picture.read_bytes()
+
+
+def test_a_refresh_loses_nothing_and_settings_come_back(page: Any, app: Running) -> None:
+    page.fill(PROMPT, "a harbour at dusk")
+    page.fill(TEXT, "calm:0.5")
+    page.click("#render")
+    page.wait_for_selector('.tile[title^="a harbour at dusk"] img')
+    page.reload()
+    page.wait_for_selector('.stage-done img[alt^="a harbour at dusk"]')
+    assert page.locator(PROMPT).input_value() == ""
+    page.click("#again")
+    say(page, "a harbour at dusk", PROMPT)
+    say(page, r"calm:0\.5")
+    sync_api.expect(page.locator(READOUT)).to_contain_text("valence +0.22")
+
+
+def test_the_pad_is_worked_by_keys_alone(page: Any) -> None:
+    handle = page.locator(".affect-handle")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    say(page, "v=0.05 a=-0.25 d=0$")
+    assert handle.get_attribute("aria-valuetext") == "valence +0.05, arousal \u22120.25"
+    page.locator(".affect-range").focus()
+    page.keyboard.press("ArrowUp")
+    say(page, "v=0.05 a=-0.25 d=0.05")
+    handle.focus()
+    page.keyboard.press("Home")
+    say(page, "neutral")
+
+
+def test_a_drag_is_followed_and_stays_on_the_pad(page: Any) -> None:
+    x, y, unit = centre(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 3 * unit, y + 0.5 * unit, steps=8)
+    page.mouse.up()
+    say(page, r"v=-1 a=-0\.(49|5|51) d=0")
+
+
+def test_text_and_labels_move_the_pad(page: Any) -> None:
+    page.fill(TEXT, "contentmnt")
+    page.wait_for_selector("#emotion-problem .problem")
+    assert "did you mean 'contentment'" in page.locator("#emotion-problem").inner_text()
+    page.fill(TEXT, "emoart/happy")
+    sync_api.expect(page.locator(READOUT)).to_contain_text("valence +0.81")
+    sync_api.expect(page.locator("#emotion-problem .problem")).to_have_count(0)
+    page.get_by_label("Feeling").click()
+    page.get_by_role("option", name="bored").click()
+    say(page, "^bored$")
+    sync_api.expect(page.locator(READOUT)).to_contain_text("valence \u22120.65")
+
+
+def test_cancel_stops_a_long_render(page: Any, app: Running) -> None:
+    page.fill(PROMPT, "a very long one")
+    page.get_by_text("More settings").click()
+    page.get_by_label("number input for Steps").fill("150")
+    page.get_by_text("Advanced", exact=True).click()
+    page.get_by_label("Width (px)").fill("512")
+    page.get_by_label("Height (px)").fill("512")
+    page.click("#render")
+    page.wait_for_selector(".stage-leased .bar")
+    page.click("#cancel")
+    page.wait_for_selector(".stage-cancelled")
+    assert all(not view.is_open for view in app.service.history())

@@ -1,0 +1,103 @@
+"""The form: into requests, and back from a request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from studio import catalog
+from studio.errors import InputError, NotFoundError, StudioError
+from studio.params import ParamSpec
+from studio.request import MAX_SEED, RenderRequest
+from studio.web import controls
+from studio.web.form import BARE, Form, form_of
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+def form(**changes: Any) -> Form:
+    plain = Form("a harbour", "", "awe:0.8", "image/sd", "", seed=7)
+    return dataclasses.replace(plain, **changes)
+
+
+def test_a_fixed_seed_counts_upwards_and_wraps() -> None:
+    assert [request.seed for request in form(count=3).requests()] == [7, 8, 9]
+    assert [request.seed for request in form(count=2, seed=MAX_SEED).requests()] == [MAX_SEED, 0]
+
+
+def test_no_seed_is_a_new_one_each_time() -> None:
+    assert len({request.seed for request in form(count=8, seed=None).requests()}) == 8
+
+
+def test_an_empty_emotion_is_neutral() -> None:
+    assert form(emotion="").requests()[0].curve.text == "neutral"
+
+
+def test_the_form_comes_back_from_its_request() -> None:
+    asked = form(params={"steps": 3, "width": 64}, negative_prompt="fog", adapter=BARE)
+    (request,) = asked.requests()
+    assert form_of(request.to_dict()).requests() == [request]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"prompt": " "}, "prompt"),
+        ({"emotion": "contentmnt"}, "contentment"),
+        ({"count": 99}, "pictures"),
+        ({"count": 1.5}, "pictures"),
+        ({"strength": 9}, "strength"),
+        ({"seed": "x"}, "seed"),
+        ({"seed": -1}, "seed"),
+        ({"pipeline": "image/sdd"}, "image/sd"),
+        ({"model": "nothing-like-it"}, "nothing-like-it"),
+        ({"adapter": "nothing-like-it"}, "nothing-like-it"),
+        ({"params": {"steps": 0}}, "steps"),
+        ({"params": {"stepz": 3}}, "steps"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: Mapping[str, Any], word: str) -> None:
+    with pytest.raises(StudioError, match=word):
+        form(**changes).requests()
+
+
+def test_a_record_of_a_model_that_is_not_here_is_refused() -> None:
+    values = RenderRequest.parse({"prompt": "a harbour"}).to_dict()
+    with pytest.raises(NotFoundError):
+        form_of({**values, "model": "somebody-elses"})
+    with pytest.raises(InputError):
+        form_of({**values, "prompt": 3})
+
+
+def test_every_parameter_of_every_image_pipeline_grows_a_control_that_holds_its_default() -> None:
+    for pipeline in (name for name in catalog.names("pipeline") if name.startswith("image/")):
+        for spec in catalog.param_specs(pipeline):
+            shown = controls.control(spec)
+            assert shown.value == ("" if spec.default is None else spec.default) or spec.default is None
+            assert shown.info == spec.help
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        (ParamSpec("steps", int, 20, "", min=1, max=150), "slider"),
+        (ParamSpec("noise", float, 0.5, "", min=0, max=1), "slider"),
+        (ParamSpec("frames", int, 20, "", min=1), "number"),
+        (ParamSpec("number", int, 1, "", min=0, max=MAX_SEED), "number"),
+        (ParamSpec("width", int, None, "", min=64, max=2048), "textbox"),
+        (ParamSpec("tiling", bool, False, ""), "checkbox"),
+        (ParamSpec("sampler", str, "a", "", choices=("a", "b")), "dropdown"),
+        (ParamSpec("note", str, "", ""), "textbox"),
+    ],
+)
+def test_the_kind_of_control_follows_from_the_declaration(spec: ParamSpec, kind: str) -> None:
+    assert controls.control(spec).get_block_name() == kind
+
+
+def test_an_empty_control_leaves_the_default() -> None:
+    specs = (ParamSpec("width", int, None, ""), ParamSpec("steps", int, 20, ""))
+    grown = controls.ParamControls("image/sd", specs, tuple(controls.control(spec) for spec in specs))
+    assert grown.values(["", 5]) == {"steps": 5}

@@ -1,0 +1,188 @@
+"""Train an emotion adapter from a recipe:
+
+    accelerate launch -m training.run training/recipes/vad-image.toml [key=value ...]
+
+Started again with the same output folder it goes on from the newest checkpoint. Ctrl-C or SIGTERM saves one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.utils import InitProcessGroupKwargs
+
+from studio import catalog
+from studio.errors import InputError, StudioError
+from studio.storage import check_writable, write_atomically
+from training import cache, checkpoint, config
+from training.cache import Cache
+from training.card import write_card
+from training.checkpoint import Checkpoint
+from training.config import Recipe
+from training.loop import CHECKPOINTS, Job, OnStep, Progress, Trainer
+
+TINY = "tiny:"  # model = "tiny:SEED": the pipeline's toy-size model with random weights
+_DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_PATIENCE = timedelta(hours=6)  # one process may prepare much longer than the others
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code: 0 done, 2 something to put right, 130 stopped and resumable."""
+    parser = argparse.ArgumentParser("training.run", description="Train an emotion adapter from a recipe.")
+    parser.add_argument("recipe", type=Path, help="a TOML file; see docs/training.md")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's")
+    given = parser.parse_args(arguments)
+    try:
+        folder = train(config.read(given.recipe, given.overrides))
+    except StudioError as error:
+        print(f"error: {error}" if error.exit_code == 2 else str(error), file=sys.stderr)
+        return error.exit_code
+    if PartialState().is_main_process:
+        print(f"adapter: {folder}")
+    return 0
+
+
+def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
+    """Run a recipe to its end, from its newest checkpoint if there is one; the folder of the adapter.
+
+    Raises the StudioError family; Cancelled after a signal, with a checkpoint written.
+    """
+    accelerator = _accelerator(recipe)
+    folder = Path(recipe.output)
+    check_writable(folder)
+    dataset = catalog.load("dataset", recipe.dataset.name).Dataset(**recipe.dataset.options)
+    data = cache.key(dataset.description, _revision(recipe), _DTYPES[recipe.mixed_precision])
+    newest = checkpoint.latest(folder / CHECKPOINTS)
+    saved = checkpoint.load(newest, recipe.weight_fields(), data) if newest else None
+    pipeline = _pipeline(recipe, accelerator.device)
+    prepared = _prepared(folder / "cache" / data, recipe, dataset, pipeline, accelerator)
+    if accelerator.is_main_process:
+        write_atomically(folder / "recipe.toml", lambda file: file.write(recipe.to_toml().encode()))
+    adapter = _adapter(recipe, pipeline, accelerator.device)
+    with adapter.trainable(pipeline.modules) as set_emotion, _stop_signal() as stop_asked:
+        job = Job(recipe, pipeline, adapter, set_emotion, prepared, data)
+        progress = _run(job, accelerator, saved, on_step, stop_asked)
+    if accelerator.is_main_process:
+        _write_adapter(folder / "adapter", job, dataset, progress)
+    accelerator.wait_for_everyone()
+    return folder / "adapter"
+
+
+def _run(
+    job: Job,
+    accelerator: Accelerator,
+    saved: Checkpoint | None,
+    on_step: OnStep,
+    stop_asked: Callable[[], bool],
+) -> Progress:
+    trainer = Trainer(job, accelerator)
+    if saved:
+        trainer.resume(saved)
+    return trainer.run(on_step, stop_asked)
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    try:
+        return Accelerator(
+            mixed_precision=recipe.mixed_precision,
+            gradient_accumulation_steps=recipe.gradient_accumulation,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+        )
+    except ValueError as error:  # a number type that this device cannot do
+        raise InputError("mixed_precision", recipe.mixed_precision, str(error), "no") from error
+
+
+def _revision(recipe: Recipe) -> str:
+    """What the base model is, to the byte where its files are here."""
+    if recipe.model.startswith(TINY):
+        return recipe.model
+    return catalog.revision(catalog.find_model(recipe.model))
+
+
+def _pipeline(recipe: Recipe, device: torch.device) -> Any:
+    family = catalog.load("pipeline", recipe.pipeline).Pipeline
+    if not hasattr(family, "loss"):
+        raise InputError("pipeline", recipe.pipeline, f"{recipe.pipeline!r} has no loss to train with")
+    dtype = _DTYPES[recipe.mixed_precision]
+    if not recipe.model.startswith(TINY):
+        return family.load(catalog.find_model(recipe.model), str(device), dtype)
+    seed = recipe.model.removeprefix(TINY)
+    if not seed.isdecimal():
+        why = f"expected {TINY}SEED with a whole number, got {recipe.model!r}"
+        raise InputError("model", recipe.model, why, f"{TINY}0")
+    pipeline = family.tiny(int(seed))
+    for module in pipeline.modules.values():
+        module.to(device)
+        if dtype != "float32":  # as it is; naming it makes diffusers warn
+            module.to(getattr(torch, dtype))
+    return pipeline
+
+
+def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, accelerator: Accelerator) -> Cache:
+    """The cache of the data, made now as far as it is missing; every process does its share."""
+    blank = recipe.caption_dropout > 0
+    if not cache.is_complete(folder, blank):
+        cache.fill(folder, dataset, pipeline.prepare, (accelerator.process_index, accelerator.num_processes))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            for line in cache.finish(folder, dataset, pipeline.prepare, blank):
+                print(f"left out: {line}", file=sys.stderr)
+        accelerator.wait_for_everyone()
+    return Cache(folder)
+
+
+def _adapter(recipe: Recipe, pipeline: Any, device: torch.device) -> Any:
+    kind = catalog.load("adapter kind", recipe.adapter.kind).Adapter
+    return kind.create(pipeline.modules, recipe.adapter.config, seed=recipe.seed).to(device)
+
+
+def _write_adapter(folder: Path, job: Job, dataset: Any, progress: Progress) -> None:
+    recipe = job.recipe
+    job.adapter.save(folder, half=recipe.save_half)
+    facts = {
+        "steps": progress.step,
+        "examples": len(job.cache),
+        "data": dataset.description,
+        "base model revision": _revision(recipe),
+        "time": f"{progress.seconds / 60:.1f} minutes",
+        **{name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "accelerate")},
+    }
+    write_card(folder, recipe, facts, progress.figures)
+
+
+@contextlib.contextmanager
+def _stop_signal() -> Iterator[Callable[[], bool]]:
+    """Inside the block the first SIGINT or SIGTERM only raises a flag; the second one acts as always."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may take signals
+        yield lambda: False
+        return
+    asked = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def raise_flag(_number: int, _frame: Any) -> None:
+        asked.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, raise_flag)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
