@@ -38,11 +38,11 @@ class GatedLayer:
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.lora_layer.lora_A[_NAME].weight.dtype  # type: ignore[no-any-return]
+        return self.lora_layer.lora_A[_NAME].weight.dtype
 
     @property
     def device(self) -> torch.device:
-        return self.lora_layer.lora_A[_NAME].weight.device  # type: ignore[no-any-return]
+        return self.lora_layer.lora_A[_NAME].weight.device
 
     def set_gate(self, gate: Tensor | None) -> None:
         """`gate` (R, r) or (R, T, r). None is no effect: the base layer runs alone, unless in training."""

@@ -47,7 +47,7 @@ class GateBasis:
         """Terms of VAD points: (R, 3) -> (R, K), (R, T, 3) -> (R, T, K); exactly 0 where all three are 0."""
         points = np.asarray(emotions, dtype=np.float64)
         if self.table.ndim == 2:
-            return np.asarray(np.prod(points[..., None, :] ** self.table, axis=-1))
+            return np.asarray(np.prod(points[..., None, :] ** self.table, axis=-1), dtype=np.float64)
         felt = points.any(axis=-1, keepdims=True)  # two softmaxes of one point may differ by rounding
         return np.asarray((self._weights(points) - self._weights(np.zeros(3))) * felt)
 
@@ -58,7 +58,7 @@ class GateBasis:
     def mask(self, rank: int) -> NDArray[np.float64]:
         """(K, ranks): 1 where a term may gate a rank."""
         if self.blocks:
-            return np.kron(np.eye(len(self.terms)), np.ones((1, rank)))
+            return np.asarray(np.kron(np.eye(len(self.terms)), np.ones((1, rank))), dtype=np.float64)
         return np.ones((len(self.terms), rank))
 
     def initial_gates(self, rank: int, seed: int) -> NDArray[np.float64]:

@@ -61,7 +61,8 @@ def _entry(job: Job) -> dict[str, Any]:
 def mean_vad(emotion: str) -> tuple[float, ...] | None:
     """Valence, arousal, dominance of an emotion text; the mean over time of a curve."""
     try:
-        points = parse_curve(emotion).sample(_CURVE_SAMPLES)
+        curve = parse_curve(emotion)
+        points = [curve.at(0.0)] if curve.is_constant else curve.sample(_CURVE_SAMPLES)
     except StudioError:  # words of a lexicon that has changed since
         return None
     sums = (sum(point) for point in zip(*((p.valence, p.arousal, p.dominance) for p in points), strict=True))

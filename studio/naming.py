@@ -31,6 +31,12 @@ def next_number(folder: Path) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 
+def next_numbers(folder: Path, count: int) -> range:
+    """The next `count` free numbers of `folder`."""
+    first = next_number(folder)
+    return range(first, first + count)
+
+
 def _words(text: str, limit: int) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     words = "-".join(re.findall(r"[a-z0-9]+", plain))

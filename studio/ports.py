@@ -94,6 +94,16 @@ class Example:
 
 
 class Dataset(Protocol):
+    """A data set; its class is a frozen dataclass whose fields are its options (see studio.params).
+
+    An example that cannot be read raises InputError from `[]`; the trainer counts it and goes on.
+    """
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """Plain values that are equal only for equal examples; prepared data is kept under them."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Example: ...

@@ -75,8 +75,7 @@ class Studio:
         and StorageError.
         """
         check_writable(folder)
-        first = naming.next_number(folder)
-        chosen = range(first, first + len(requests)) if numbers is None else numbers
+        chosen = naming.next_numbers(folder, len(requests)) if numbers is None else numbers
         numbered = list(zip(chosen, requests, strict=True))
         for rows in _batches(numbered, self.settings.batch_size):
             with self._lock:

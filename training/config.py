@@ -13,6 +13,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from studio import catalog, params
@@ -50,6 +51,7 @@ class Recipe:
     pipeline: str = param("image/sd", "model family, a file of pipelines/")
     model: str = param("emotion-tiny", "embedded name, folder, hub id, or tiny:SEED for random toy weights")
     output: str = param("outputs/training/run", "folder of the run")
+    start_from: str = param("", "adapter to begin with, a name or a folder; empty is a fresh one")
     seed: int = param(0, "seed of weights, order and noise", min=0, max=2**31 - 1)
     steps: int = param(1000, "optimiser steps", min=1, max=10_000_000)
     batch_size: int = param(8, "examples per optimiser step, over all processes", min=1, max=65536)
@@ -167,10 +169,18 @@ def _table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _dataset(table: dict[str, Any]) -> DatasetChoice:
     name = _word(table, "dataset", "name", catalog.names("dataset"))
-    specs = {spec.name: spec for spec in params.specs(catalog.load("dataset", name).Dataset)}
+    specs = {spec.name: spec for spec in params.specs(_dataset_module(name).Dataset)}
     _known("dataset", table, specs)
     given = {key: _checked("dataset", specs[key], value) for key, value in table.items()}
     return DatasetChoice(name, {key: spec.default for key, spec in specs.items()} | given)
+
+
+def _dataset_module(name: str) -> ModuleType:
+    try:
+        return catalog.load("dataset", name)
+    except ModuleNotFoundError as error:  # drawing libraries are no part of what rendering installs
+        why = f"{name!r} needs the package {error.name!r}: pip install -r requirements-dev.txt"
+        raise InputError("dataset.name", name, why) from error
 
 
 def _adapter(table: dict[str, Any], model: str) -> AdapterChoice:

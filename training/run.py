@@ -144,7 +144,14 @@ def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, acceler
 
 def _adapter(recipe: Recipe, pipeline: Any, device: torch.device) -> Any:
     kind = catalog.load("adapter kind", recipe.adapter.kind).Adapter
-    return kind.create(pipeline.modules, recipe.adapter.config, seed=recipe.seed).to(device)
+    fresh = kind.create(pipeline.modules, recipe.adapter.config, seed=recipe.seed)
+    if recipe.start_from:
+        begun = kind.load(catalog.find_adapter(recipe.start_from))
+        if begun.fingerprint != fresh.fingerprint:
+            why = f"{recipe.start_from!r} has other layers or shapes than this recipe's adapter"
+            raise InputError("start_from", recipe.start_from, why)
+        fresh.load_state_dict(begun.state_dict())
+    return fresh.to(device)
 
 
 def _write_adapter(folder: Path, job: Job, dataset: Any, progress: Progress) -> None:

@@ -100,7 +100,7 @@ def torch_dtype(dtype: str, device: str) -> torch.dtype:
         )
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "float16"
-    return getattr(torch, dtype)  # type: ignore[no-any-return]
+    return getattr(torch, dtype)
 
 
 @contextmanager

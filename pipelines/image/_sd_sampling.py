@@ -88,9 +88,9 @@ class Denoiser:
             torch.cat([scaled] * halves), timestep, encoder_hidden_states=self.text, return_dict=False
         )[0]
         if halves == 1:
-            return predicted  # type: ignore[no-any-return]
+            return predicted
         unguided, guided = predicted.chunk(2)
-        return unguided + self.guidance * (guided - unguided)  # type: ignore[no-any-return]
+        return unguided + self.guidance * (guided - unguided)
 
     def _noise_source(self, generators: list[torch.Generator]) -> dict[str, Any]:
         takes = "generator" in inspect.signature(self.scheduler.step).parameters
@@ -100,7 +100,10 @@ class Denoiser:
         """Clean latents that a prediction implies; `scaled` has unit variance with every scheduler."""
         share = self.scheduler.alphas_cumprod[int(timestep.round().clamp(min=0))].to(scaled)
         signal, noise = share.sqrt(), (1 - share).sqrt()
+        clean: Tensor = predicted
         kind = self.scheduler.config.prediction_type
         if kind == "v_prediction":
-            return signal * scaled - noise * predicted
-        return predicted if kind == "sample" else (scaled - noise * predicted) / signal.clamp(min=1e-3)
+            clean = signal * scaled - noise * predicted
+        elif kind == "epsilon":
+            clean = (scaled - noise * predicted) / signal.clamp(min=1e-3)
+        return clean

@@ -168,7 +168,7 @@ class Pipeline:
         noisy = scheduler.add_noise(latents, noise, timesteps)
         predicted = unet(noisy, timesteps, encoder_hidden_states=text, return_dict=False)[0]
         wanted = _target(scheduler, latents, noise, timesteps)
-        per_row = (predicted.float() - wanted.float()).square().flatten(1).mean(dim=1)
+        per_row: Tensor = (predicted.float() - wanted.float()).square().flatten(1).mean(dim=1)
         return (per_row * _snr_weights(scheduler, timesteps, snr_gamma)).mean()
 
 

@@ -6,7 +6,6 @@ come from the lexicon. What a browser sends is checked here: to gradio a declare
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,13 +56,13 @@ class AffectPad(HTMLComponent):
             **how,
         )
 
-    def preprocess(self, payload: Any) -> VAD:  # type: ignore[override]
+    def preprocess(self, payload: Any) -> VAD:
         try:
             return point_of(payload)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def postprocess(self, value: VAD | Mapping[str, float] | None) -> Any:  # type: ignore[override]
+    def postprocess(self, value: VAD | Mapping[str, float] | None) -> Any:
         vad = value if isinstance(value, VAD) else point_of(value or dict.fromkeys(AXES, 0.0))
         return dict(zip(AXES, vad.as_tuple(), strict=True))
 
@@ -92,7 +91,7 @@ def _number(axis: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(axis, value, f"must be a number in [-1, 1], got {_short(value)}")
     if not -1 <= value <= 1:  # NaN too
-        near = None if math.isnan(value) else "1" if value > 0 else "-1"
+        near = "1" if value > 0 else "-1" if value < 0 else None
         raise InputError(axis, value, f"must be in [-1, 1], got {_short(value)}", near)
     return float(value)
 

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.component_meta import ComponentMeta, updateable
 
 
-class _WithoutStubs(ComponentMeta):
+class _WithoutStubs(ComponentMeta):  # type: ignore[misc]  # gradio's types are not followed
     """Makes a component class without the .pyi file that gradio writes beside its source at every start.
 
     A program that runs must not write into its own code, which may not even be writable.
@@ -17,9 +17,9 @@ class _WithoutStubs(ComponentMeta):
 
     def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> Any:
         if "__init__" in attrs:
-            attrs["__init__"] = updateable(attrs["__init__"])  # type: ignore[no-untyped-call]
+            attrs["__init__"] = updateable(attrs["__init__"])
         return ABCMeta.__new__(cls, name, bases, attrs)
 
 
-class HTMLComponent(gr.HTML, metaclass=_WithoutStubs):
+class HTMLComponent(gr.HTML, metaclass=_WithoutStubs):  # type: ignore[misc]
     """An HTML component of our own: template, style and script, no default style."""

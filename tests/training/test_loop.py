@@ -130,7 +130,7 @@ def test_a_run_killed_anywhere_and_resumed_is_equal(tmp_path: Path, uninterrupte
         [sys.executable, "-m", "training.run", str(path)], env=environment, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while len(log.read(run)) < step and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
     finally:

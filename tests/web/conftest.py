@@ -1,9 +1,13 @@
-"""A started app whose default model is the toy pipeline: real classes, random weights, milliseconds a picture."""
+"""A started app whose default model is the toy pipeline: real classes, random weights, quick pictures."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,10 +33,31 @@ def toys(toy_assets: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def loops_closed() -> Iterator[None]:
+    """Close the event loops that gradio makes for its locks and forgets; left open, they warn at some later time."""
+    made: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def noted(*args: Any) -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop(*args))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", noted)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in made:
+        if not loop.is_running():
+            loop.close()
+    gc.collect()
+
+
 @pytest.fixture(scope="module")
 def app(toys: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The whole app on a free port, with its worker."""
     settings = Settings(outputs=tmp_path_factory.mktemp("outputs"), port=free_port("127.0.0.1", 7930))
-    running = start(settings, warm=False)
-    yield running
-    running.stop()
+    with loops_closed():
+        running = start(settings, warm=False)
+        yield running
+        running.stop()

@@ -1,6 +1,7 @@
 """The page in a real browser: the pad is moved by mouse and keys, and a picture arrives.
 
-Needs Chromium (`apt-get install chromium`, or CHROMIUM=/path/to/it) and `pip install playwright`; skipped without.
+Needs Chromium (`apt-get install chromium`, or CHROMIUM=/path/to/it) and `pip install playwright`; skipped
+without them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: 
 BROWSER = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium"),
+    # numpy's remark on how torch's scheduler makes arrays; the worker renders in this process
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -160,7 +160,8 @@ class Fit:
         save_file(tensors, temporary)
         os.replace(temporary, self._file)
         with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"step": self.step, "loss": round(loss, 5), "time": round(time.time())}) + "\n")
+            record = {"step": self.step, "loss": round(loss, 5), "time": round(time.time())}
+            log.write(json.dumps(record) + "\n")
 
     def _resume(self) -> None:
         tensors = load_file(self._file)

@@ -1,8 +1,7 @@
 """The autoencoder of the embedded image model: 128 px pictures to 16x16 latents and back.
 
-Trained in two passes: encoder and decoder together, then, with the latents fixed, the decoder alone while the
-painter network already learns on those latents. Loss: squared error, which is what PSNR measures, plus a
-little absolute error of the picture's gradients, which keeps edges crisp.
+Loss: squared error, which is what PSNR measures, plus a little absolute error of the gradients, which
+keeps edges crisp. Only the mean of the posterior is trained; a little noise on it keeps the latents smooth.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from training.embedded._fit import Fit, Plan
 
 LATENT_CHANNELS = 12
 CROP_PX = 64
-TOGETHER = Plan(steps=1800, learning_rate=4e-3, warmup_steps=100, weight_decay=0.0, ema=0.99)
-DECODER = Plan(steps=6000, learning_rate=2e-3, warmup_steps=100, weight_decay=0.0, ema=0.999)
+PLAN = Plan(steps=1000, learning_rate=4e-3, warmup_steps=100, weight_decay=0.0, ema=0.99)
 
 
 def new(seed: int) -> AutoencoderKL:
@@ -66,8 +64,8 @@ def difference(painted: Tensor, wanted: Tensor) -> Tensor:
     return squared + 0.05 * (across + down)
 
 
-def train_together(model: AutoencoderKL, pictures: NDArray[np.uint8], folder: Path, seed: int) -> None:
-    """Encoder and decoder, on crops. A light pull keeps the latents near zero mean and unit size."""
+def train(model: AutoencoderKL, pictures: NDArray[np.uint8], folder: Path, seed: int) -> None:
+    """Learn on crops. A light pull keeps the latents near zero mean and unit size."""
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
         batch = crops(pictures, 16, CROP_PX, generator)
@@ -78,23 +76,7 @@ def train_together(model: AutoencoderKL, pictures: NDArray[np.uint8], folder: Pa
             painted = model.decode(latents).sample
         return difference(painted.float(), batch) + 1e-4 * mean.square().mean()
 
-    Fit(model, TOGETHER, folder, seed).run(loss_of, "autoencoder")
-
-
-def train_decoder(model: AutoencoderKL, pictures: NDArray[np.uint8], folder: Path, seed: int) -> None:
-    """The decoder alone, on crops: the latents stay what the painter network learns on."""
-    model.encoder.requires_grad_(False)
-    model.quant_conv.requires_grad_(False)
-
-    def loss_of(step: int, generator: torch.Generator) -> Tensor:
-        batch = crops(pictures, 16, CROP_PX, generator)
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                latents = model.encode(batch).latent_dist.mean
-            painted = model.decode(latents).sample
-        return difference(painted.float(), batch)
-
-    Fit(model, DECODER, folder, seed).run(loss_of, "decoder")
+    Fit(model, PLAN, folder, seed).run(loss_of, "autoencoder")
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from training.embedded.vocabulary import CONTEXT
 TEXT_WIDTH = 160
 BATCH = 64
 CAPTION_DROPOUT = 0.1
-PLAN = Plan(steps=3000, learning_rate=1e-3, warmup_steps=100, ema=0.998)
+PLAN = Plan(steps=1800, learning_rate=3e-3, warmup_steps=100, ema=0.998)
 
 
 class PainterNet(nn.Module):
@@ -63,7 +63,10 @@ class PainterNet(nn.Module):
 
 def noise_schedule() -> DDIMScheduler:
     return DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=True
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        set_alpha_to_one=True,
     )
 
 
@@ -80,8 +83,8 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     return encoded.input_ids
 
 
-def train(net: PainterNet, latents: Tensor, tokens: Tensor, empty: Tensor, folder: Path, plan: Plan, seed: int) -> None:
-    """`latents` (N, C, 16, 16) scaled to unit variance, `tokens` (N, CONTEXT), `empty` (CONTEXT,) the empty prompt."""
+def train(net: PainterNet, latents: Tensor, tokens: Tensor, empty: Tensor, folder: Path, seed: int) -> None:
+    """`latents` (N, C, 16, 16) of unit variance, `tokens` (N, CONTEXT), `empty` (CONTEXT,): no prompt."""
     schedule = noise_schedule()
 
     def loss_of(step: int, generator: torch.Generator) -> Tensor:
@@ -97,4 +100,4 @@ def train(net: PainterNet, latents: Tensor, tokens: Tensor, empty: Tensor, folde
             velocity = net(noisy, times, words)
         return nn.functional.mse_loss(velocity.float(), schedule.get_velocity(clean, noise, times))
 
-    Fit(net, plan, folder, seed).run(loss_of, "painter network")
+    Fit(net, PLAN, folder, seed).run(loss_of, "painter network")

@@ -60,7 +60,10 @@ def one(index: int, seed: int, law: str) -> tuple[NDArray[np.uint8], dict[str, o
     return picture, {"vad": vad, "caption": words, "scene": spec.scene, "style": spec.style}
 
 
-def _paint_chunk(start: int, count: int, seed: int, law: str) -> tuple[NDArray[np.uint8], list[dict[str, object]]]:
+Record = dict[str, object]
+
+
+def _paint_chunk(start: int, count: int, seed: int, law: str) -> tuple[NDArray[np.uint8], list[Record]]:
     made = [one(index, seed, law) for index in range(start, start + count)]
     return np.stack([picture for picture, _ in made]), [record for _, record in made]
 
@@ -72,12 +75,13 @@ def gallery(folder: Path, count: int, seed: int, law: str, workers: int = 1) -> 
     missing = [start for start in starts if not (folder / f"{start:07d}.json").exists()]
     work = partial(_paint_chunk, count=CHUNK, seed=seed, law=law)
     with ProcessPoolExecutor(workers) as pool:
-        for start, chunk in zip(missing, tqdm(pool.map(work, missing), total=len(missing), desc="painting"), strict=True):
+        painted = tqdm(pool.map(work, missing), total=len(missing), desc="painting")
+        for start, chunk in zip(missing, painted, strict=True):
             _store(folder, start, *chunk)
     return _read(folder, starts, count)
 
 
-def _store(folder: Path, start: int, pictures: NDArray[np.uint8], records: list[dict[str, object]]) -> None:
+def _store(folder: Path, start: int, pictures: NDArray[np.uint8], records: list[Record]) -> None:
     np.save(folder / f"{start:07d}.npy", pictures)
     temporary = folder / f".tmp-{start}"
     temporary.write_text(json.dumps(records))

@@ -37,8 +37,9 @@ class PictureReader(ModelMixin, ConfigMixin):
         layers: list[nn.Module] = []
         before = 3
         for now in widths:
-            layers += [nn.Conv2d(before, now, 3, padding=1, bias=False), nn.BatchNorm2d(now), nn.SiLU()]
-            layers += [nn.Conv2d(now, now, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(now), nn.SiLU()]
+            for incoming, stride in ((before, 1), (now, 2)):
+                kernel = nn.Conv2d(incoming, now, 3, stride=stride, padding=1, bias=False)
+                layers += [kernel, nn.BatchNorm2d(now), nn.SiLU()]
             before = now
         self.trunk = nn.Sequential(*layers)
         self.scene = nn.Linear(before * 2, len(scenes))
@@ -86,3 +87,13 @@ def train(reader: PictureReader, gallery: Gallery, folder: Path, seed: int) -> N
     reader.train()
     Fit(reader, PLAN, folder, seed).run(loss_of, "reader")
     reader.eval()
+
+
+def quality(reader: PictureReader, gallery: Gallery) -> dict[str, float]:
+    """Scene accuracy and the correlation of painted with read valence, arousal and dominance."""
+    scenes, feelings = reader.read(gallery.pictures)
+    right = np.mean([read == true for read, true in zip(scenes, gallery.scenes, strict=True)])
+    axes = ("valence_r", "arousal_r", "dominance_r")
+    pairs = zip(feelings.T, gallery.feelings.T, strict=True)
+    found = {axis: float(np.corrcoef(*pair)[0, 1]) for axis, pair in zip(axes, pairs, strict=True)}
+    return {"scene_accuracy": float(right), **found}

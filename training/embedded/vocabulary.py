@@ -16,7 +16,9 @@ CONTEXT = 24  # tokens of a prompt, start and end included
 SIZE = 1280
 START, END = "<|startoftext|>", "<|endoftext|>"
 # CLIP's own splitting of text: letters in runs, digits one by one, other signs in runs.
-CLIP_WORDS = Regex(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
+CLIP_WORDS = Regex(
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+)
 
 
 def learn(captions: Iterable[str], folder: Path) -> CLIPTokenizer:
