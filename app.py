@@ -12,7 +12,7 @@ from studio.settings import Settings
 
 
 def main() -> int:
-    """Serve until Ctrl-C. Returns the exit code: 2 for a setting that cannot be used."""
+    """Serve until Ctrl-C. Returns the exit code: 2 for a bad setting, 130 if stopped too early."""
     try:
         settings = Settings.from_environment()
         print("starting Emotion Studio ...", flush=True)
@@ -22,6 +22,8 @@ def main() -> int:
     except StudioError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:  # while it was still starting
+        return 130
     return 0
 
 

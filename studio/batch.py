@@ -24,12 +24,11 @@ from studio.manifest import write_manifest
 from studio.prompts import Problem, check_prompts, checked_rows, require_good
 from studio.render import Studio
 from studio.settings import Settings
-from studio.storage import TEMPORARY_PREFIX
+from studio.storage import sweep
 from studio.worker import Worker
 
 LEDGER_NAME, MANIFEST_NAME, SHEET_NAME = "ledger.sqlite", "manifest.jsonl", "index.html"
 REPORT_EVERY_S = 30.0
-STALE_TEMPORARY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _prepare(ledger: Ledger, folder: Path, path: Path | str, options: BatchOptio
     for job in ledger.rows():
         if job.state == DONE and not _is_whole(folder / str(job.result)):
             ledger.retry(job.id)
-    _sweep(ledger, folder)
+    sweep(folder)
 
 
 def _is_whole(path: Path) -> bool:
@@ -144,16 +143,6 @@ def _is_whole(path: Path) -> bool:
         return path.stat().st_size > 0
     except OSError:
         return False
-
-
-def _sweep(ledger: Ledger, folder: Path) -> None:
-    """Remove what a killed process left half-written; what another worker is writing now is young."""
-    busy = ledger.counts()["leased"] > 0
-    oldest_kept = time.time() - (STALE_TEMPORARY_S if busy else 0)
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime <= oldest_kept:
-                path.unlink()
 
 
 class _Run:

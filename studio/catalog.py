@@ -23,14 +23,21 @@ ASSETS = ROOT / "assets"
 DEFAULT_PIPELINE = "image/sd"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 KINDS = {"pipeline": "pipelines", "adapter kind": "adapters", "dataset": "training/data"}
+CLASSES = {"pipeline": "Pipeline", "adapter kind": "Adapter", "dataset": "Dataset"}
 
 
 def names(kind: str) -> list[str]:
     """Names of a kind ("pipeline", "adapter kind", "dataset"): `pipelines/image/sd.py` is `image/sd`."""
     folder = ROOT / KINDS[kind]
     depth = "*/*.py" if kind == "pipeline" else "*.py"
-    found = (path.relative_to(folder).with_suffix("") for path in folder.glob(depth))
+    entries = (path for path in folder.glob(depth) if _offers(path, CLASSES[kind]))
+    found = (path.relative_to(folder).with_suffix("") for path in entries)
     return sorted(path.as_posix() for path in found if not any(part.startswith("_") for part in path.parts))
+
+
+def _offers(path: Path, name: str) -> bool:
+    """Whether a file defines a class of that name: gates beside adapters are no kind of adapter."""
+    return f"\nclass {name}" in path.read_text("utf-8")
 
 
 def load(kind: str, name: str) -> ModuleType:

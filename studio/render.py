@@ -172,8 +172,6 @@ def _load_adapter(name: str) -> Adapter:
     path = catalog.find_adapter(name)
     kind = str(catalog.adapter_card(name).get("kind"))
     module = catalog.load("adapter kind", kind)
-    if not hasattr(module, "Adapter"):  # a helper beside the kinds
-        raise ModelError(f"adapter: {name!r} is of kind {kind!r}, which is no kind of adapter")
     adapter: Adapter = _translated(f"adapter: {name!r}", lambda: module.Adapter.load(path))
     return adapter
 

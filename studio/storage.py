@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from studio.errors import StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
+STALE_TEMPORARY_S = 600.0  # nothing here takes that long to write
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -21,7 +23,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
     Creates missing folders. Raises StorageError with the reason (disk full, no permission).
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -37,6 +39,31 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; what a living one writes now stays."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            young = path.stat().st_mtime > time.time() - STALE_TEMPORARY_S
+            if not (young and _writer_lives(path)):
+                path.unlink()
+
+
+def _writer_lives(path: Path) -> bool:
+    """False when the process whose number the name carries is known to be gone."""
+    number = path.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+    if not number.isdecimal():
+        return False
+    if os.name == "nt":  # asking with signal 0 would end it there; its age tells
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def check_writable(folder: Path) -> None:

@@ -188,7 +188,7 @@ class Worker:
 
     def _require_room(self, error: StorageError) -> None:
         """Raise `error` when the folder takes no file of a picture's size."""
-        probe = self.folder / f"{TEMPORARY_PREFIX}probe-{os.getpid()}"
+        probe = self.folder / f"{TEMPORARY_PREFIX}{os.getpid()}-probe"
 
         def fill(file: BinaryIO) -> None:
             file.write(bytes(PROBE_BYTES))

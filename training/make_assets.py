@@ -36,7 +36,7 @@ GALLERIES = {
 
 def open_gallery(name: str, seed: int) -> Gallery:
     count, offset, law = GALLERIES[name]
-    return gallery(RUNS / name, count, 10 * seed + offset, law, workers=1)
+    return gallery(RUNS / name, count, 10 * seed + offset, law)
 
 
 def make_autoencoder(seed: int) -> None:

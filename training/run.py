@@ -13,7 +13,7 @@ import importlib.metadata
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -146,12 +146,16 @@ def _adapter(recipe: Recipe, pipeline: Any, device: torch.device) -> Any:
     kind = catalog.load("adapter kind", recipe.adapter.kind).Adapter
     fresh = kind.create(pipeline.modules, recipe.adapter.config, seed=recipe.seed)
     if recipe.start_from:
-        begun = kind.load(catalog.find_adapter(recipe.start_from))
-        if begun.fingerprint != fresh.fingerprint:
+        begun = kind.load(catalog.find_adapter(recipe.start_from)).state_dict()
+        if _shapes(begun) != _shapes(fresh.state_dict()):
             why = f"{recipe.start_from!r} has other layers or shapes than this recipe's adapter"
             raise InputError("start_from", recipe.start_from, why)
-        fresh.load_state_dict(begun.state_dict())
+        fresh.load_state_dict(begun)
     return fresh.to(device)
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _write_adapter(folder: Path, job: Job, dataset: Any, progress: Progress) -> None:

@@ -5,7 +5,6 @@ Knows files, the hub's errors, number types and attention kernels; knows no requ
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import time
@@ -143,7 +142,7 @@ def _quiet() -> None:
 
 def choose_attention(unet: Any) -> str:
     """Time PyTorch's attention and xformers', where installed, on this model; keep and name the faster."""
-    if importlib.util.find_spec("xformers") is None:
+    if not diffusers.utils.is_xformers_available():
         return "torch"
     before = dict(unet.attn_processors)
     torch_seconds = _forward_seconds(unet)

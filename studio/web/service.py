@@ -108,6 +108,7 @@ class Service:
 
     def submit(self, requests: Iterable[RenderRequest]) -> list[int]:
         """Queue requests; the ids of their jobs."""
+        self.notice = None  # from here on a job says itself what is wrong
         return [self.worker.enqueue(request) for request in requests]
 
     def cancel(self, ids: Iterable[int]) -> int:

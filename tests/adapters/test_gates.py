@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.gates import GateBasis, basis
@@ -19,6 +19,7 @@ every_basis = pytest.mark.parametrize("one", BASES, ids=lambda one: one.name)
 
 
 @every_basis
+@settings(deadline=None)  # a busy machine is no failure
 @given(rows=st.lists(points, min_size=1, max_size=9))
 def test_neutral_is_exactly_zero_in_any_company(
     one: GateBasis, rows: list[tuple[float, float, float]]

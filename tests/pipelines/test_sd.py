@@ -111,7 +111,7 @@ def test_a_broken_recommendation_names_its_file(tmp_path: Path) -> None:
 
 
 def test_attention_without_xformers_is_torchs(pipeline: sd.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("diffusers.utils.is_xformers_available", lambda: False)
     before = dict(pipeline.pipe.unet.attn_processors)
     assert models.choose_attention(pipeline.pipe.unet) == "torch"
     assert pipeline.pipe.unet.attn_processors == before

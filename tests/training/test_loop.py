@@ -236,3 +236,19 @@ def two_processes(run: Path) -> subprocess.Popen[bytes]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     return subprocess.Popen([*launch, "-m", "training.run", str(path)], env=environment)
+
+
+def test_a_run_can_start_from_another_adapter(tmp_path: Path) -> None:
+    first = train(recipe(tmp_path / "first"))
+    still = {"steps": 1, "warmup_steps": 0, "learning_rate": 0.0, "ema_decay": 0.0}
+    begun = train(recipe(tmp_path / "second", start_from=str(first), **still))
+    assert Adapter.load(begun).state_dict().keys() == Adapter.load(first).state_dict().keys()
+    for name, tensor in Adapter.load(first).state_dict().items():
+        assert torch.equal(tensor, Adapter.load(begun).state_dict()[name]), name
+
+
+def test_starting_from_an_adapter_of_another_rank_is_refused(tmp_path: Path) -> None:
+    first = train(recipe(tmp_path / "first", steps=2))
+    other = {"kind": "emotion_lora", "rank": 2, "targets": "light"}
+    with pytest.raises(InputError, match="start_from"):
+        train(recipe(tmp_path / "second", start_from=str(first), adapter=other))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from pipelines.image.sd import DEFAULT_MODEL, Pipeline
 from studio import catalog
 from studio.settings import Settings
-from studio.web.launch import Running, free_port, start
+from studio.web.launch import Running, start
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +34,16 @@ def toys(toy_assets: Path) -> Iterator[None]:
         yield
 
 
+def unused_port() -> int:
+    """One that the system gives out: tests of other processes get others."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def loops_closed() -> Iterator[None]:
-    """Close the event loops that gradio makes for its locks and forgets; left open, they warn at some later time."""
+    """Close the event loops that gradio makes for its locks and forgets: left open, they warn much later."""
     made: list[asyncio.AbstractEventLoop] = []
     new_event_loop = asyncio.new_event_loop
 
@@ -56,7 +64,7 @@ def loops_closed() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def app(toys: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The whole app on a free port, with its worker."""
-    settings = Settings(outputs=tmp_path_factory.mktemp("outputs"), port=free_port("127.0.0.1", 7930))
+    settings = Settings(outputs=tmp_path_factory.mktemp("outputs"), port=unused_port())
     with loops_closed():
         running = start(settings, warm=False)
         yield running

@@ -140,7 +140,7 @@ def test_text_and_labels_move_the_pad(page: Any) -> None:
     sync_api.expect(page.locator(READOUT)).to_contain_text("valence \u22120.65")
 
 
-def test_cancel_stops_a_long_render(page: Any, app: Running) -> None:
+def test_a_long_render_is_watched_and_cancelled(page: Any, app: Running) -> None:
     page.fill(PROMPT, "a very long one")
     page.get_by_text("More settings").click()
     page.get_by_label("number input for Steps").fill("150")
@@ -149,6 +149,8 @@ def test_cancel_stops_a_long_render(page: Any, app: Running) -> None:
     page.get_by_label("Height (px)").fill("512")
     page.click("#render")
     page.wait_for_selector(".stage-leased .bar")
+    sync_api.expect(page.locator(".stage-words")).to_contain_text("of 150", timeout=PATIENCE_MS)
+    page.wait_for_selector('.stage-leased img[src^="data:image/png"]')  # the preview
     page.click("#cancel")
     page.wait_for_selector(".stage-cancelled")
     assert all(not view.is_open for view in app.service.history())

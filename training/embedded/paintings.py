@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,16 +66,13 @@ def _paint_chunk(start: int, count: int, seed: int, law: str) -> tuple[NDArray[n
     return np.stack([picture for picture, _ in made]), [record for _, record in made]
 
 
-def gallery(folder: Path, count: int, seed: int, law: str, workers: int = 1) -> Gallery:
-    """The gallery in `folder`, painted as far as it is missing (about 15 ms a picture)."""
+def gallery(folder: Path, count: int, seed: int, law: str) -> Gallery:
+    """The gallery in `folder`, painted as far as it is missing (about 8 ms a picture)."""
     folder.mkdir(parents=True, exist_ok=True)
     starts = list(range(0, count, CHUNK))
     missing = [start for start in starts if not (folder / f"{start:07d}.json").exists()]
-    work = partial(_paint_chunk, count=CHUNK, seed=seed, law=law)
-    with ProcessPoolExecutor(workers) as pool:
-        painted = tqdm(pool.map(work, missing), total=len(missing), desc="painting")
-        for start, chunk in zip(missing, painted, strict=True):
-            _store(folder, start, *chunk)
+    for start in tqdm(missing, desc="painting", disable=not missing):
+        _store(folder, start, *_paint_chunk(start, min(CHUNK, count - start), seed, law))
     return _read(folder, starts, count)
 
 

@@ -80,7 +80,7 @@ class Spec:
         _one_of("side", self.side, SIDES)
         if not isinstance(self.attributes, Attributes):
             # One kind of error for every bad field, as callers expect.
-            raise ValueError(f"attributes is {self.attributes!r}; it must be an Attributes value")  # noqa: TRY004
+            raise ValueError(f"attributes is {self.attributes!r}; it must be an Attributes value")
 
 
 def _sample_attributes(rng: np.random.Generator) -> Attributes:
