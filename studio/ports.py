@@ -43,7 +43,9 @@ class Artifact(Protocol):
 
 class Pipeline(Protocol):
     """One model family. Its file also has a frozen dataclass `Params` (see studio.params), `DEFAULT_MODEL`,
-    and, if it reads files, `INPUTS`: the names that a request's `inputs` may have.
+
+    if it reads files, `INPUTS`: the names that a request's `inputs` may have, and, where the family cannot
+    do all that a request can say, `check(request)`, which raises InputError.
     """
 
     @classmethod

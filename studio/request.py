@@ -88,7 +88,9 @@ class RenderRequest:
             "adapters": _adapters(given.pop("adapters", None), model),
             "inputs": _inputs(given.pop("inputs", {}), getattr(module, "INPUTS", ())),
         }
-        return cls(pipeline, model, params=_params(module.Params, given), **fields)
+        request = cls(pipeline, model, params=_params(module.Params, given), **fields)
+        getattr(module, "check", lambda _: None)(request)
+        return request
 
     @property
     def batch_key(self) -> tuple[Any, ...]:

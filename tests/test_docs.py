@@ -17,6 +17,7 @@ from studio import catalog, params, provenance
 from studio.artifacts import Picture
 from studio.cli.parser import COMMANDS, parse
 from studio.emotion import lexicon, parse_curve, report
+from studio.errors import EmotionError
 from studio.request import AdapterUse
 from studio.settings import PREFIX, Settings
 from training.synthesis.grammar import ATTRIBUTE_WORDS, STYLE_WORDS, SUBJECT_PHRASES
@@ -110,8 +111,8 @@ def test_every_studio_command_parses(command: str, recorded_file: str) -> None:
 
 def test_every_module_that_is_run_exists() -> None:
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
-    ours = {name for name in re.findall(r"-m ((?:benchmarks|training|studio)[\w.]*\w)", text)}
-    assert "studio" in ours
+    ours = set(re.findall(r"-m ((?:benchmarks|training|studio)\.[\w.]*\w)", text))
+    assert "studio.emotion.report" in ours
     paths = {name: ROOT / name.replace(".", "/") for name in ours}
     missing = [
         name for name, path in paths.items()
@@ -184,7 +185,7 @@ def test_messages_that_are_shown_are_the_real_ones() -> None:
     texts = ("contentmnt", "joy:3", "0.6 joy + fear", "0.6 joy", "joy, fear", "mikel/awe")
     real = []
     for text in texts:
-        with pytest.raises(Exception) as caught:  # noqa: B017, PT011 - the message is what counts
+        with pytest.raises(EmotionError) as caught:
             parse_curve(text)
         real.append(str(caught.value))
     assert shown == real

@@ -24,6 +24,7 @@ from training.embedded.paintings import Gallery, gallery
 
 RUNS = Path("runs/image")
 MODEL = ASSETS / "models" / "emotion-tiny"
+GUIDANCE = 3.0  # where scenes are named best while colours stay calm
 READER = ASSETS / "models" / "picture-reader"
 # name: (pictures, offset to the seed, law of the feelings); the seeds of a gallery never meet another's
 GALLERIES = {
@@ -96,6 +97,7 @@ def make_folder(seed: int) -> None:
         requires_safety_checker=False,
     )
     pipeline.to(torch.float16).save_pretrained(MODEL, safe_serialization=True, max_shard_size="15MB")
+    (MODEL / "studio.json").write_text(json.dumps({"guidance": GUIDANCE}) + "\n")
     for name in ("vocab.json", "merges.txt"):  # for readers of the older tokenizer layout
         shutil.copy(RUNS / "tokenizer" / name, MODEL / "tokenizer" / name)
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from pipelines.image import _sd_models as models
 from pipelines.image import _sd_sampling as sampling
 from studio.artifacts import Picture
-from studio.emotion import NEUTRAL, VAD, EmotionCurve
+from studio.emotion import NEUTRAL, VAD
 from studio.errors import EmotionError, InputError
 from studio.lazy import lazy
 from studio.params import param
@@ -48,6 +48,14 @@ class Params:
     width: int | None = param(None, "width; empty is the model's own", min=64, max=2048, step=8, unit="px")
     height: int | None = param(None, "height; empty is the model's own", min=64, max=2048, step=8, unit="px")
     scheduler: str = param("dpm++ 2m", "sampling method", choices=sampling.SCHEDULERS)
+
+
+def check(request: RenderRequest) -> None:
+    """What only this family can refuse. Raises EmotionError: a still picture has no seconds."""
+    if request.curve.unit == "seconds" and not request.curve.is_constant:
+        text = request.curve.text
+        why = f"a still picture has no seconds, got {text!r}; place the keys by progress"
+        raise EmotionError("emotion", text, why, "fear@0%, relief@100%")
 
 
 class Pipeline:
@@ -84,11 +92,15 @@ class Pipeline:
         """One Picture per request; all share their Params. Whatever `on_step` raises ends the render."""
         with torch.no_grad():
             latents = self._denoise(batch, set_emotion, on_step)
-            return [Picture(image) for image in self._decode(latents)]
+            details = {"guidance": self._guidance(batch[0].params)}
+            return [Picture(image, details) for image in self._decode(latents)]
+
+    def _guidance(self, params: Params) -> float:
+        return self.guidance if params.guidance is None else params.guidance
 
     def _denoise(self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep) -> Tensor:
         params: Params = batch[0].params
-        guidance = self.guidance if params.guidance is None else params.guidance
+        guidance = self._guidance(params)
         scheduler = sampling.make_scheduler(params.scheduler, self.pipe.scheduler)
         scheduler.set_timesteps(params.steps, device=self.pipe.device)
         noise, generators = sampling.row_noise(
@@ -175,23 +187,14 @@ class Pipeline:
 def _feeler(batch: Sequence[RenderRequest], set_emotion: SetEmotion, guided: bool) -> Callable[[float], None]:
     """Sets the rows' emotions for a progress; once only when none of them changes."""
     unguided: list[RowEmotion] = [NEUTRAL] * len(batch) if guided else []
-    curves = [_over_progress(request.curve) for request in batch]
+    curves = [request.curve for request in batch]
     constant = all(curve.is_constant for curve in curves)
 
     def feel(progress: float) -> None:
-        if progress == 0 or not constant:
-            set_emotion([*unguided, *(curve.at(progress) for curve in curves)])
+        if progress == 0 or not constant:  # 1.0: the seconds of a constant curve do not matter
+            set_emotion([*unguided, *(curve.at(progress, 1.0) for curve in curves)])
 
     return feel
-
-
-def _over_progress(curve: EmotionCurve) -> EmotionCurve:
-    if curve.unit == "progress":
-        return curve
-    if curve.is_constant:
-        return EmotionCurve.constant(curve.keys[0].emotion)
-    why = f"a still picture has no seconds, got {curve.text!r}; place the keys by progress"
-    raise EmotionError("emotion", curve.text, why, "fear@0%, relief@100%")
 
 
 def _target(scheduler: Any, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import pytest
 
 from studio import catalog, params
 from studio.emotion import NEUTRAL, VAD, EmotionCurve, parse_curve
-from studio.errors import Cancelled, EmotionError, InputError
+from studio.errors import Cancelled, InputError
 from studio.ports import OnStep, SetEmotion, Step
 from studio.request import RenderRequest
 
@@ -136,11 +136,6 @@ def test_a_constant_sets_its_emotion_once(stage: Stage) -> None:
     seen: list[list[Any]] = []
     stage.render(stage.request(HAPPY, guidance=1.0), feel=seen.append)
     assert seen == [[HAPPY]]
-
-
-def test_seconds_mean_nothing_on_a_still_picture(stage: Stage) -> None:
-    with pytest.raises(EmotionError, match="no seconds"):
-        stage.render(stage.request(parse_curve("v=0.5@0s, v=-0.5@4s")))
 
 
 def test_progress_climbs_to_the_end_with_previews(stage: Stage) -> None:

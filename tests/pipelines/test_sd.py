@@ -17,7 +17,7 @@ from adapters.emotion_lora import Adapter, Config
 from pipelines.image import _sd_models as models
 from pipelines.image import sd
 from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
-from studio.errors import InputError, ModelError
+from studio.errors import EmotionError, InputError, ModelError
 from studio.ports import Example
 from studio.request import RenderRequest
 
@@ -164,3 +164,18 @@ def test_a_few_steps_of_training_lower_the_loss(pipeline: sd.Pipeline) -> None:
             losses.append(value.item())
     assert losses[-1] < 0.98 * losses[0]
     assert all(weight.grad is None for weight in pipeline.pipe.unet.parameters())
+
+
+@pytest.mark.parametrize("asked", [None, 2.5])
+def test_the_guidance_that_was_used_is_told(pipeline: sd.Pipeline, asked: float | None) -> None:
+    curve, params = EmotionCurve.constant(NEUTRAL), sd.Params(steps=2, guidance=asked)
+    request = RenderRequest("image/sd", "tiny", "a boat", "", curve, 5, (), params)
+    (artifact,) = pipeline.render([request], lambda rows: None, lambda step: None)
+    assert artifact.details == {"guidance": asked or pipeline.guidance}  # type: ignore[attr-defined]
+
+
+def test_a_curve_in_seconds_is_refused_before_anything_loads(folder: Path) -> None:
+    asked = {"prompt": "a sea", "model": str(folder)}
+    with pytest.raises(EmotionError, match="no seconds"):
+        RenderRequest.parse({**asked, "emotion": "fear@0s, relief@4s"})
+    assert RenderRequest.parse({**asked, "emotion": "fear@0s"}).curve.is_constant
