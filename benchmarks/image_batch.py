@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,16 +150,13 @@ def _call(unet: torch.nn.Module, *inputs: torch.Tensor) -> Callable[[], object]:
 
 
 def ledger_ms_per_row(rows: int = 2000) -> float:
-    """Queue, claim and finish, without rendering."""
+    """Content key, queue, claim and finish, without rendering."""
     request = requests()[0]
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "jobs.db")
-        jobs: Sequence[NewJob] = [
-            NewJob.of(replace(request, seed=number), number, number) for number in range(1, rows + 1)
-        ]
 
         def work() -> None:
-            ledger.sync(jobs)
+            ledger.sync(NewJob.of(replace(request, seed=n), n, n) for n in range(1, rows + 1))
             while claimed := ledger.claim("bench", ROWS):
                 for job in claimed:
                     ledger.finish(job.id, "bench", Path("x.png"), 0.1, ())

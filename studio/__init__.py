@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studio.emotion import EmotionCurve, parse_curve, parse_emotion
     from studio.render import Studio
     from studio.request import RenderRequest, RenderResult
+
+# Read by the hub's client when it is imported: nothing is reported to anybody.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["EmotionCurve", "RenderRequest", "RenderResult", "Studio", "parse_curve", "parse_emotion"]

@@ -6,6 +6,8 @@ It writes to the ledger a few times a second at most, however fast the steps com
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +18,10 @@ from studio.ledger import Job, Ledger
 from studio.ports import Step
 from studio.storage import write_atomically
 
+log = logging.getLogger("studio")
 PROGRESS_S = 0.25
 PREVIEW_S = 0.5
+PREVIEW_SHARE = 10  # a preview may cost this part of the time since the one before
 
 
 class Watch:
@@ -38,6 +42,7 @@ class Watch:
         self._previews, self._on_progress = previews, on_progress
         self._jobs: list[Job] = []
         self._noted = self._pictured = 0.0
+        self._pause_s = PREVIEW_S
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """`jobs` are rendered from now on, as rows in this order."""
@@ -73,9 +78,20 @@ class Watch:
         if now - self._noted >= PROGRESS_S:
             self._noted = now
             self._ledger.progress(ids, fraction)
-        if self._previews and step.preview and now - self._pictured >= PREVIEW_S and step.done < step.total:
-            self._picture(step)
+        due = now - self._pictured >= self._pause_s
+        if self._previews and step.preview and due and step.done < step.total:
+            possible = self._picture_if_possible(step)
             self._pictured = time.monotonic()
+            cost_s = self._pictured - now if possible else math.inf
+            self._pause_s = max(PREVIEW_S, PREVIEW_SHARE * cost_s)
+
+    def _picture_if_possible(self, step: Step) -> bool:
+        try:
+            self._picture(step)
+        except Exception as error:  # foreign code; what is rendered is worth more than its preview
+            log.warning("no more previews of these: %s: %s", type(error).__name__, error)
+            return False
+        return True
 
     def _picture(self, step: Step) -> None:
         assert self._previews is not None and step.preview is not None

@@ -30,11 +30,12 @@ class Picture:
 
     suffix = ".png"
 
-    def save(self, path: Path, provenance: Mapping[str, Any]) -> None:
-        """Write a PNG with its record inside (see studio.provenance). Raises StorageError."""
+    def save(self, path: Path, provenance: Mapping[str, Any], replace: bool = True) -> None:
+        """Write a PNG with its record inside (see studio.provenance). Raises StorageError; without `replace`
+        NameTakenError for a name that is taken."""
         record = {**provenance, **({"details": dict(self.details)} if self.details else {})}
         chunks = PngInfo()
         chunks.add_text("parameters", origin.infotext(record, self.image.size))
         chunks.add_itxt(origin.CHUNK, json.dumps(record, ensure_ascii=False))
         chunks.add_itxt(origin.XMP_CHUNK, origin.xmp())
-        write_atomically(path, lambda file: self.image.save(file, "PNG", pnginfo=chunks))
+        write_atomically(path, lambda file: self.image.save(file, "PNG", pnginfo=chunks), replace)

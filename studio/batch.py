@@ -95,6 +95,7 @@ def run_batch(
     May be called from several processes at once. Raises PromptsFileError before anything is written;
     Cancelled after Ctrl-C (once: stops after the current step) and StorageError when the disk is full, both
     with a folder that the same call continues. A row that fails does not stop the run: see the summary.
+    What `on_progress` raises does: the run ends as after Ctrl-C, and that exception comes out.
     """
     options = options or BatchOptions()
     check = check_prompts(path, options.defaults)
@@ -108,7 +109,7 @@ def run_batch(
         before = ledger.counts(current=True)[DONE]
         worker = Worker(ledger, studio or Studio(settings), folder)
         with _stop_on_ctrl_c(worker):
-            _Run(ledger, folder, on_progress, started).work(worker)
+            _Run(worker, on_progress, started).work()
         counts = ledger.counts(current=True)
         left_over = sum((folder / str(job.result)).is_file() for job in ledger.left_over())
     return BatchSummary(
@@ -148,43 +149,53 @@ def _is_whole(path: Path) -> bool:
 class _Run:
     """The visible side of a run: progress for the caller, manifest and contact sheet for the folder."""
 
-    def __init__(self, ledger: Ledger, folder: Path, on_progress: OnProgress | None, started: float) -> None:
-        self._ledger, self._folder, self._on_progress, self._started = ledger, folder, on_progress, started
+    def __init__(self, worker: Worker, on_progress: OnProgress | None, started: float) -> None:
+        self._worker, self._on_progress, self._started = worker, on_progress, started
+        self._ledger, self._folder = worker.ledger, worker.folder
+        self._raised: Exception | None = None  # by the caller's function
         self._first: tuple[float, float] | None = None  # when rendering began, and how much was there then
         self._counts = dict.fromkeys(STATES, 0)
         self._counted = self._count_s = self._reported = self._report_s = 0.0
 
-    def work(self, worker: Worker) -> None:
+    def work(self) -> None:
         """Render everything; whatever stops it, leave a report and say how to go on."""
         try:
-            self.report()
-            worker.run_until_empty(self.progress)
+            self._report_if_possible()
+            self._worker.run_until_empty(self.progress)
         except (Cancelled, StorageError) as error:
-            with contextlib.suppress(StorageError):  # the disk that is full has no room for a report either
-                self.report()
+            self._report_if_possible()
+            if self._raised is not None:
+                raise self._raised from None
             done, total = self._counts[DONE], sum(self._counts.values())
             where = f"{done} of {total} are done, the same command goes on from there"
             raise type(error)(f"{error}; {where}") from error
         self.report()
+        if self._raised is not None:
+            raise self._raised
 
     def progress(self, under_way: float) -> None:
         """Called by the worker after every step, with the share of its jobs that is rendered."""
         now = time.monotonic()
         if now - self._counted > max(0.1, 20 * self._count_s):
-            self._count()
+            with contextlib.suppress(StorageError):
+                self._count()
             self._tell(under_way, now)
         if now - self._reported > max(REPORT_EVERY_S, 20 * self._report_s):  # at most a twentieth of the time
+            self._report_if_possible()
+
+    def _report_if_possible(self) -> None:
+        """Report on the way: a sheet that cannot be written now is no reason to give up a picture."""
+        with contextlib.suppress(StorageError):
             self.report()
 
     def report(self) -> None:
         """Write manifest and contact sheet as things stand, and tell the caller."""
-        started = time.monotonic()
+        started = self._reported = time.monotonic()  # also when it fails: the next try waits its turn
         self._count()
         write_manifest(self._folder / MANIFEST_NAME, self._ledger)
         write_contact_sheet(self._folder / SHEET_NAME, self._ledger, self._folder.resolve().name)
-        self._reported = time.monotonic()
-        self._report_s = self._reported - started
-        self._tell(0.0, self._reported)
+        self._report_s = time.monotonic() - started
+        self._tell(0.0, started + self._report_s)
 
     def _count(self) -> None:
         started = time.monotonic()
@@ -193,7 +204,7 @@ class _Run:
         self._count_s = self._counted - started
 
     def _tell(self, under_way: float, now: float) -> None:
-        if self._on_progress is None:
+        if self._on_progress is None or self._raised is not None:
             return
         total, done, failed = sum(self._counts.values()), self._counts[DONE], self._counts[FAILED]
         settled = total - self._counts[QUEUED] - self._counts["leased"]
@@ -202,7 +213,11 @@ class _Run:
             self._first = (now, rendered)
         since, gained = now - self._first[0], rendered - self._first[1]
         eta = (total - rendered) * since / gained if gained > 0 else None
-        self._on_progress(BatchProgress(total, done, failed, rendered, now - self._started, eta))
+        try:
+            self._on_progress(BatchProgress(total, done, failed, rendered, now - self._started, eta))
+        except Exception as error:  # foreign code, called in the middle of a render that is not to blame
+            self._raised = error
+            self._worker.request_stop()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,9 @@ from typing import Any
 
 from studio import params
 from studio.errors import ModelError, NotFoundError
+from studio.lazy import lazy
+
+hub = lazy("huggingface_hub")
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"
@@ -117,11 +120,34 @@ def adapter_card(name: str) -> dict[str, Any]:
     path = find_adapter(name) / "adapter.json"
     try:
         card = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"adapter: {str(path)!r} cannot be read as JSON") from error
     if not isinstance(card, dict):
         raise ModelError(f"adapter: {str(path)!r} holds no JSON object")
+    if not _is_range(card.get("strength_range", [-2, 2])):
+        why = f"strength_range must be two numbers, got {card['strength_range']!r}"
+        raise ModelError(f"adapter: {str(path)!r}: {why}")
     return card
+
+
+def _is_range(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
+    )
+
+
+def check_base(adapter: str, model: str) -> None:
+    """Raise ModelError when the names alone say that an adapter was made for another model than this one.
+
+    Folders may hold the same model under any name: there only the shapes of the weights decide, at loading.
+    """
+    base = adapter_card(adapter).get("base_model")
+    if model not in models() or not isinstance(base, str) or base == model:
+        return
+    if base in models() or (HUB_ID.fullmatch(base) and _folder(base) is None):
+        raise ModelError(f"adapter: {adapter!r} was made for model {base!r}, not for {model!r}")
 
 
 def default_adapters(model: str) -> tuple[str, ...]:
@@ -149,16 +175,29 @@ def _file_digest(path: Path, size: int, mtime_ns: int) -> bytes:
 
 
 def revision(folder: str | Path) -> str:
-    """Short fingerprint of what a folder holds; a hub id is its own name until it is downloaded."""
+    """Short fingerprint of what a folder holds; of a hub id its commit, or the id until it is downloaded.
+
+    Raises ModelError for a file that cannot be read.
+    """
     root = Path(folder)
-    if not root.is_dir():
-        return str(folder)
-    digest = hashlib.blake2b(digest_size=8)
-    for path in _weight_files(root):
-        stat = path.stat()
-        digest.update(_file_digest(path, stat.st_size, stat.st_mtime_ns))
+    try:
+        if not root.is_dir():
+            return _downloaded_commit(str(folder))
+        digest = hashlib.blake2b(digest_size=8)
+        for path in _weight_files(root):
+            stat = path.stat()
+            digest.update(_file_digest(path, stat.st_size, stat.st_mtime_ns))
+    except OSError as error:
+        where = error.filename or folder
+        raise ModelError(f"{str(where)!r} cannot be read ({error.strerror or error})") from error
     return digest.hexdigest()
 
 
+def _downloaded_commit(hub_id: str) -> str:
+    found = hub.try_to_load_from_cache(hub_id, "model_index.json") if HUB_ID.fullmatch(hub_id) else None
+    return Path(found).parent.name if isinstance(found, str) else hub_id
+
+
 def _weight_files(root: Path) -> Iterable[Path]:
-    return sorted(path for path in root.rglob("*") if path.suffix in {".safetensors", ".json", ".txt"})
+    found = (path for path in root.rglob("*") if path.suffix in {".safetensors", ".json", ".txt"})
+    return sorted(path for path in found if not path.is_dir())

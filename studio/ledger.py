@@ -113,19 +113,21 @@ class Ledger(LedgerFile):
         return int(highest) + 1
 
     def sync(self, jobs: Iterable[NewJob]) -> int:
-        """Make the jobs of a file the current ones, all at once, and return how many queued ones it dropped.
+        """Make the jobs of a file the current ones, all at once, and return how many open ones it dropped.
 
         A job that is there already (same number and content) keeps its state, except that a cancelled one is
-        queued again. A queued job that is no longer named is cancelled; nothing is ever deleted. `jobs` may
-        be a generator of any length; an error it raises leaves the ledger as it was.
+        queued again. A queued or leased job that is no longer named is cancelled, whoever holds it and
+        whether they live or not; nothing is ever deleted. `jobs` may be a generator of any length; an error
+        it raises leaves the ledger as it was.
         """
         now = time.time()
         rows = ((job.number, job.line, job.content_key, job.batch_key, job.request, now) for job in jobs)
         with self._staged(rows) as database:
             database.execute(_UPSERT)
             moved = database.execute(
-                "UPDATE jobs SET state='cancelled', error='no longer in the prompts file' "
-                "WHERE state='queued' AND generation<(SELECT MAX(generation) FROM jobs)"
+                "UPDATE jobs SET state='cancelled', owner=NULL, lease_until=NULL, preview=NULL, "
+                "error='no longer in the prompts file' "
+                "WHERE state IN ('queued', 'leased') AND generation<(SELECT MAX(generation) FROM jobs)"
             )
             return moved.rowcount
 
@@ -196,6 +198,15 @@ class Ledger(LedgerFile):
             "error=NULL, traceback=NULL, result=?, seconds=?, notes=?, finished=? "
             "WHERE id=? AND state='leased' AND owner=?",
             (str(result), seconds, json.dumps(list(notes)), time.time(), job_id, owner),
+        )
+
+    def render_again(self, job: Job, result: Path | str) -> bool:
+        """Queue the current job of a row again, because the late result of `job`, which is no longer its
+        owner's, may lie over its file. True when there is one that is done under that name, or under way."""
+        return self._write(
+            f"UPDATE jobs SET {_BACK}, result=NULL, attempts=MAX(attempts-1, 0) WHERE number=? AND id<>? "
+            f"AND (state='leased' OR (state='done' AND result=?)) AND {_CURRENT}",
+            (job.number, job.id, str(result)),
         )
 
     def fail(self, job_id: int, owner: str, error: str, traceback: str, again: bool = False) -> None:

@@ -34,11 +34,12 @@ OnStep = Callable[[Step], None]  # raises Cancelled to stop the render
 
 @runtime_checkable
 class Artifact(Protocol):
-    """Something that was made. `suffix` with the dot; `save` writes it with its provenance inside."""
+    """Something that was made. `suffix` with the dot; `save` writes it with its provenance inside; without
+    `replace` it raises NameTakenError (studio.storage) for a name that is taken."""
 
     suffix: str
 
-    def save(self, path: Path, provenance: Mapping[str, Any]) -> None: ...
+    def save(self, path: Path, provenance: Mapping[str, Any], replace: bool = True) -> None: ...
 
 
 class Pipeline(Protocol):

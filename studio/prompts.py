@@ -20,9 +20,10 @@ from studio._prompt_grid import PROSE, expand
 from studio._prompt_tags import for_pipeline, with_canonical_names
 from studio.errors import InputError, PromptsFileError, StudioError
 from studio.params import ParamSpec
-from studio.request import DEFAULT_PIPELINE, FIELDS, RenderRequest
+from studio.request import DEFAULT_PIPELINE, FIELDS, RenderRequest, parse_adapters
 
 MAX_LISTED_PROBLEMS = 50
+_SAME_FOR_ALL = ("pipeline", "model", "negative_prompt", "emotion", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class Check:
 def check_prompts(path: Path | str, defaults: Mapping[str, Any] | None = None) -> Check:
     """Read the whole file and keep nothing but counts and the first MAX_LISTED_PROBLEMS problems.
 
-    Raises InputError or StorageError when the file cannot be read at all, or holds no prompt.
+    Raises InputError or StorageError when the file cannot be read at all, or holds no prompt; what
+    `RenderRequest.parse` raises when a default is wrong, which is no line's fault.
     """
+    _check_defaults(defaults or {})
     rows = count = 0
     problems: list[Problem] = []
     for item in _items(Path(path), defaults or {}):
@@ -68,6 +71,18 @@ def check_prompts(path: Path | str, defaults: Mapping[str, Any] | None = None) -
     if not rows and not count:
         raise InputError(str(path), path, "holds no prompts")
     return Check(rows, count, tuple(problems))
+
+
+def _check_defaults(defaults: Mapping[str, Any]) -> None:
+    """Refuse defaults that are wrong for every line."""
+    given = {name: defaults[name] for name in _SAME_FOR_ALL if defaults.get(name) is not None}
+    adapters = defaults.get("adapters")
+    if adapters is not None:
+        parse_adapters(adapters)
+    if "model" not in given:  # each line may name its own, and the adapters may be for that
+        adapters = "none"
+    if given.keys() - {"pipeline"}:
+        RenderRequest.parse({**given, "prompt": "any", "adapters": adapters})
 
 
 def read_prompts(

@@ -19,6 +19,7 @@ from studio.emotion import EmotionCurve, parse_curve
 from studio.errors import StorageError
 
 SCHEMA = 1
+MAX_DEPTH = 32  # of objects within objects; a file may come from anybody
 CHUNK = "emotion_studio"
 XMP_CHUNK = "XML:com.adobe.xmp"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -134,8 +135,10 @@ def _sidecar_record(path: Path) -> str:
 def _checked(text: str, path: Path) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{path}: the record of how it was made is damaged") from error
+    if _is_deep(found, MAX_DEPTH):
+        raise StorageError(f"{path}: the record of how it was made is damaged (nested too deeply)")
     schema = found.get("schema") if isinstance(found, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise StorageError(
@@ -144,6 +147,11 @@ def _checked(text: str, path: Path) -> dict[str, Any]:
     if schema != SCHEMA or not all(isinstance(found.get(part), dict) for part in ("request", "versions")):
         raise StorageError(f"{path}: the record of how it was made is damaged")
     return dict(found)
+
+
+def _is_deep(value: object, limit: int) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return limit < 0 or any(_is_deep(part, limit - 1) for part in parts)
 
 
 def _quoted(value: object) -> str:

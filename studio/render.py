@@ -24,11 +24,12 @@ from studio.errors import ModelError, StudioError
 from studio.ports import Adapter, Artifact, OnStep, Pipeline, RowEmotion, SetEmotion, Step
 from studio.request import RenderRequest, RenderResult
 from studio.settings import Settings
-from studio.storage import check_writable
+from studio.storage import NameTakenError, check_writable
 
 T = TypeVar("T")
 log = logging.getLogger("studio")
 _ADAPTERS_IN_MEMORY = 8
+_SPEAKING = (OSError, ValueError, RuntimeError)  # their texts stand without their names
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -84,8 +85,7 @@ class Studio:
             artifacts = self.make([request for _, request in rows], on_step)
             seconds = (time.perf_counter() - started) / len(rows)
             for (number, request), artifact in zip(rows, artifacts, strict=True):
-                path = _path(folder, number, request, artifact.suffix, replace=numbers is not None)
-                artifact.save(path, provenance.record(request.to_dict(), versions(request)))
+                path = _saved(artifact, folder, number, request, replace=numbers is not None)
                 yield RenderResult(path, request, seconds, notes(request))
 
     def _render_rows(
@@ -114,9 +114,13 @@ class Studio:
     def _pipeline(self, request: RenderRequest) -> Pipeline:
         location = catalog.find_model(request.model)
         key = (request.pipeline, location, catalog.revision(location))
-        return _recent(
+        pipeline = _recent(
             self._pipelines, key, self.settings.models_in_memory, partial(self._load, request, location)
         )
+        if key[-1] == location:  # a hub id that loading has downloaded: from now on it goes by its commit
+            now = (request.pipeline, location, catalog.revision(location))
+            self._pipelines[now] = self._pipelines.pop(key)
+        return pipeline
 
     def _load(self, request: RenderRequest, location: str) -> Pipeline:
         first_use = (
@@ -182,9 +186,10 @@ def _translated(what: str, load: Callable[[], T]) -> T:
         return load()
     except StudioError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"{what} cannot be loaded: {reason}") from error
+    except Exception as error:  # foreign code on files of strangers: no list of its exceptions is complete
+        reason = next(iter(str(error).strip().splitlines()), "")
+        kind = "" if reason and isinstance(error, _SPEAKING) else type(error).__name__
+        raise ModelError(f"{what} cannot be loaded: {': '.join(filter(None, (kind, reason)))}") from error
 
 
 def _recent(
@@ -227,11 +232,16 @@ def _part(on_step: OnStep | None, index: int, count: int) -> OnStep:
     return report
 
 
-def _path(folder: Path, number: int, request: RenderRequest, suffix: str, replace: bool) -> Path:
-    path = folder / naming.file_name(number, request.prompt, request.curve.text, suffix)
-    if path.exists() and not replace:  # somebody else renders into the same folder
-        return _path(folder, naming.next_number(folder), request, suffix, replace)
-    return path
+def _saved(artifact: Artifact, folder: Path, number: int, request: RenderRequest, replace: bool) -> Path:
+    """The file, under the next free number when somebody else who renders into this folder took the name."""
+    record = provenance.record(request.to_dict(), versions(request))
+    while True:
+        path = folder / naming.file_name(number, request.prompt, request.curve.text, artifact.suffix)
+        try:
+            artifact.save(path, record, replace)
+            return path
+        except NameTakenError:
+            number = naming.next_number(folder)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -154,7 +154,7 @@ def _is_unicode(text: str) -> bool:
 def _curve(value: Any) -> EmotionCurve:
     if isinstance(value, EmotionCurve):
         return value
-    return parse_curve(str(value))
+    return parse_curve(str(value).strip() or "neutral")  # an empty field of a form or a flag is none
 
 
 def _seed(value: Any) -> int:
@@ -168,6 +168,14 @@ def _adapters(value: Any, model: str) -> tuple[AdapterUse, ...]:
     """`None` means the model's own; "" or "none" means bare; else names with optional strengths."""
     if value is None:
         return tuple(AdapterUse(name) for name in catalog.default_adapters(model))
+    uses = parse_adapters(value)
+    for use in uses:
+        catalog.check_base(use.name, model)
+    return uses
+
+
+def parse_adapters(value: Any) -> tuple[AdapterUse, ...]:
+    """The adapters that `value` names, whatever model they are for. Raises as `RenderRequest.parse` does."""
     uses = tuple(_use(entry) for entry in _entries(value))
     for index, use in enumerate(uses):
         catalog.find_adapter(use.name)

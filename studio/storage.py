@@ -18,10 +18,15 @@ STALE_TEMPORARY_S = 600.0  # nothing here takes that long to write
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+class NameTakenError(StorageError):
+    """Somebody else has a file of this name, and it is not to be replaced."""
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], None], replace: bool = True) -> None:
     """Make `path` hold what `write` puts into the open file; on any failure leave `path` as it was.
 
-    Creates missing folders. Raises StorageError with the reason (disk full, no permission).
+    Creates missing folders. Raises StorageError with the reason (disk full, no permission), and without
+    `replace` NameTakenError for a name that is taken, even one that was free a moment ago.
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}")
     try:
@@ -31,7 +36,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            _publish(temporary, path, replace)
         except BaseException:  # Ctrl-C too must not leave a half file behind
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -39,6 +44,32 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _publish(temporary: Path, path: Path, replace: bool) -> None:
+    """Give the file its name in one step, so that of several writers without `replace` just one gets it."""
+    if replace:
+        os.replace(temporary, path)
+        return
+    try:
+        if os.name == "nt":
+            os.rename(temporary, path)
+        else:
+            _link(temporary, path)
+    except FileExistsError as error:
+        raise NameTakenError(f"{path}: is there already") from error
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: an empty file holds the name until it is replaced
+        path.open("xb").close()
+        os.replace(temporary, path)
+    else:
+        temporary.unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -72,10 +103,12 @@ def check_writable(folder: Path) -> None:
     if "\0" in str(folder):
         raise StorageError(f"{str(folder)!r}: cannot be a folder (a NUL in its name)")
     try:
-        while not nearest.exists():
+        while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
     except OSError as error:
         raise StorageError(f"{str(folder)[:80]!r}: cannot be a folder ({error.strerror})") from error
+    if nearest == nearest.parent and not nearest.exists():  # a drive that is not there
+        raise StorageError(f"{folder}: there is no {nearest}")
     if not nearest.is_dir():
         raise StorageError(f"{folder}: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):

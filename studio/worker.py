@@ -20,13 +20,12 @@ from studio._ledger_owner import new_owner
 from studio._worker_watch import Watch
 from studio.artifacts import read_provenance
 from studio.errors import Cancelled, StorageError, StudioError
-from studio.ledger import LEASE_S, Job, Ledger
+from studio.ledger import LEASE_S, LEASED, Job, Ledger
 from studio.render import Studio, versions
 from studio.request import RenderRequest
-from studio.storage import TEMPORARY_PREFIX, write_atomically
+from studio.storage import TEMPORARY_PREFIX, sweep, write_atomically
 
 log = logging.getLogger("studio")
-SUFFIXES = (".png", ".mp4", ".wav", ".mid", ".gif", ".webp", ".jpg")  # where a finished file is looked for
 PROBE_BYTES = 1 << 20
 IDLE_S = 1.0  # how often an idle worker looks for jobs that other processes queued
 Work = tuple[Job, RenderRequest]
@@ -43,6 +42,7 @@ class Worker:
         self.owner = new_owner()
         self.trouble: str | None = None  # why the background thread cannot work right now
         self._previews = folder / ".previews" if previews else None
+        self._suffixes: set[str] | None = None  # of what was rendered before; None: not looked yet
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -53,16 +53,21 @@ class Worker:
         """Render until no job is queued or leased, by this worker or any other of the same ledger.
 
         `on_progress` is called after every step and every job with the share of the current jobs that is
-        rendered but not yet counted as done: 0 to their number. Raises Cancelled after `request_stop`, and
-        StorageError when files can no longer be written; what was begun is queued again.
+        rendered but not yet counted as done: 0 to their number; it must not raise. Raises Cancelled after
+        `request_stop`, and StorageError when files can no longer be written; what was begun is queued again.
         """
+        told = False
         with self._lease_kept():
             while True:
                 jobs = self._next_jobs()
                 if jobs:
                     self._render_jobs(jobs, on_progress)
-                elif not self.ledger.is_busy() or self._stop.wait(0.25):
+                elif not self.ledger.is_busy():
                     break
+                else:
+                    told = told or self._say_who_is_awaited()
+                    if self._stop.wait(0.25):
+                        break
         if self._stop.is_set():
             raise Cancelled("stopped")
 
@@ -71,12 +76,20 @@ class Worker:
         self._stop.set()
         self._wake.set()
 
+    def _say_who_is_awaited(self) -> bool:
+        held = self.ledger.counts()[LEASED]
+        if held:
+            log.info("waiting for %d row%s that another process holds", held, "s" if held > 1 else "")
+        return held > 0
+
     # ---- the app
 
     def start(self) -> None:
         """Work in a background thread until `stop`."""
         if self._thread is None or not self._thread.is_alive():
             self._stop.clear()
+            for folder in filter(None, (self.folder, self._previews)):
+                sweep(folder)
             self._thread = threading.Thread(target=self._work, name="studio-worker", daemon=True)
             self._thread.start()
 
@@ -107,6 +120,9 @@ class Worker:
                 except StudioError as error:  # the disk is full or the ledger busy: say so and try again
                     jobs, self.trouble = [], str(error)
                     log.warning("%s", error)
+                except Exception as error:  # a thread that dies would leave the queue standing, unexplained
+                    jobs, self.trouble = [], _said(error)
+                    log.exception("the worker goes on after")
                 if not jobs:
                     self._wake.wait(IDLE_S)
 
@@ -115,7 +131,8 @@ class Worker:
     def _next_jobs(self) -> list[Job]:
         if self._stop.is_set():
             return []
-        self.ledger.reclaim()
+        if self.ledger.reclaim() or self._suffixes is None:
+            self._suffixes = _suffixes_in(self.folder)
         return self.ledger.claim(self.owner, self.studio.settings.batch_size)
 
     def _render_jobs(self, jobs: Sequence[Job], on_progress: Callable[[float], None] | None) -> None:
@@ -135,8 +152,8 @@ class Worker:
         try:
             request = RenderRequest.parse(job.values)
             finished = self._finished_file(job, request)
-        except StudioError as error:
-            self.ledger.fail(job.id, self.owner, str(error), traceback.format_exc())
+        except Exception as error:  # the item boundary
+            self._record(job, error)
             return None
         if finished is None:
             return job, request
@@ -145,7 +162,7 @@ class Worker:
 
     def _finished_file(self, job: Job, request: RenderRequest) -> Path | None:
         """The file of a job whose worker died after writing it and before saying so."""
-        for suffix in SUFFIXES:
+        for suffix in self._suffixes or ():
             path = self.folder / naming.file_name(job.number, request.prompt, request.curve.text, suffix)
             if path.is_file() and _was_made_by(path, request):
                 return path
@@ -175,16 +192,21 @@ class Worker:
         for result in self.studio.render(requests, self.folder, numbers, watch.on_step):
             at = next(index for index, (_, request) in enumerate(left) if request is result.request)
             job, _ = left.pop(at)
-            self.ledger.finish(job.id, self.owner, result.path.name, result.seconds, result.notes)
+            name = result.path.name
+            if not self.ledger.finish(job.id, self.owner, name, result.seconds, result.notes):
+                self.ledger.render_again(job, name)
             watch.finished(job)
 
     def _failed(self, work: Sequence[Work], error: Exception, alone: bool) -> bool:
         if not alone:
             return False
-        said = str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
-        again = not isinstance(error, StudioError)  # what a person wrote wrong does not get better by itself
-        self.ledger.fail(work[0][0].id, self.owner, said, traceback.format_exc(), again)
+        self._record(work[0][0], error)
         return True
+
+    def _record(self, job: Job, error: Exception) -> None:
+        """Note the error that is being handled as that of `job`."""
+        again = not isinstance(error, StudioError)  # what a person wrote wrong does not get better by itself
+        self.ledger.fail(job.id, self.owner, _said(error), traceback.format_exc(), again)
 
     def _require_room(self, error: StorageError) -> None:
         """Raise `error` when the folder takes no file of a picture's size."""
@@ -216,6 +238,18 @@ class Worker:
         finally:
             over.set()
             beat.join()
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
+
+
+def _suffixes_in(folder: Path) -> set[str]:
+    """The suffixes that the rendered files of `folder` have, whatever the media; looked up once, because
+    searching a folder of many thousand files for every job takes longer than some renders."""
+    if not folder.is_dir():
+        return set()
+    return {path.suffix for path in folder.iterdir() if path.name[:1].isdecimal()} - {".json"}
 
 
 def _was_made_by(path: Path, request: RenderRequest) -> bool:

@@ -9,6 +9,7 @@ Knows files and tensors; knows no model and no loop.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -56,8 +57,16 @@ def save(folder: Path, checkpoint: Checkpoint, keep_last: int) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         raise StorageError(f"checkpoint: cannot write {str(final)!r}: {error}") from error
     for old in _folders(folder)[:-keep_last]:
-        shutil.rmtree(old)
+        _drop(old)
     return final
+
+
+def _drop(old: Path) -> None:
+    """Remove a checkpoint; half of one never stands under its name. One that is in use stays for now."""
+    going = old.with_name(f".{old.name}.tmp-{os.getpid()}")
+    with contextlib.suppress(OSError):
+        os.replace(old, going)
+        shutil.rmtree(going, ignore_errors=True)
 
 
 def latest(folder: Path) -> Path | None:

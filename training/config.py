@@ -178,8 +178,9 @@ def _dataset(table: dict[str, Any]) -> DatasetChoice:
 def _dataset_module(name: str) -> ModuleType:
     try:
         return catalog.load("dataset", name)
-    except ModuleNotFoundError as error:  # drawing libraries are no part of what rendering installs
-        why = f"{name!r} needs the package {error.name!r}: pip install -r requirements-dev.txt"
+    except ImportError as error:  # drawing libraries are no part of what rendering installs
+        help = "pip install -r requirements-dev.txt; on Linux also the system's libegl1 and libgl1"
+        why = f"{name!r} cannot be used ({error}): {help}"
         raise InputError("dataset.name", name, why) from error
 
 

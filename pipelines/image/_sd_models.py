@@ -23,6 +23,7 @@ else:
     torch = lazy("torch")
 
 diffusers = lazy("diffusers")
+safetensors = lazy("safetensors")
 tokenizers = lazy("tokenizers")
 transformers = lazy("transformers")
 
@@ -70,7 +71,7 @@ def recommended_guidance(model: str) -> float:
         return DEFAULT_GUIDANCE
     try:
         return float(json.loads(path.read_text("utf-8")).get("guidance", DEFAULT_GUIDANCE))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"model: {str(path)!r} cannot be read: {error}") from None
 
 
@@ -109,8 +110,14 @@ def _foreign_errors(model: str) -> Iterator[None]:
         with warnings.catch_warnings():  # what diffusers passes to a newer hub client is not ours to mend
             warnings.filterwarnings("ignore", ".*local_dir_use_symlinks", UserWarning)
             yield
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except _foreign() as error:
         raise ModelError(f"model: {model!r} {_reason(model, error)}") from error
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    """Asked for only when something went wrong: naming the last one imports its library."""
+    known = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError)
+    return (*known, safetensors.SafetensorError)
 
 
 def _reason(model: str, error: BaseException) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-training_utils = lazy("diffusers.training_utils")
+diffusers, training_utils = lazy("diffusers"), lazy("diffusers.training_utils")
 
 DEFAULT_MODEL = "emotion-tiny"
 _PREVIEW_LATENTS = 32  # longest side of the latents a preview decodes: 256 px, quick on a CPU too
@@ -171,7 +171,8 @@ class Pipeline:
 
         `generator` (CPU) draws noise and timesteps; `snr_gamma`, usually 5, weighs timesteps by min-SNR.
         """
-        scheduler, unet = self.pipe.scheduler, self.pipe.unet
+        # a sampler may know only the timesteps it visits; training noise is DDPM's for every model here
+        scheduler, unet = diffusers.DDPMScheduler.from_config(self.pipe.scheduler.config), self.pipe.unet
         latents, text = (tensors[name].to(unet.device, unet.dtype) for name in ("latents", "text"))
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         last = scheduler.config.num_train_timesteps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from studio.errors import Cancelled, PromptsFileError, StudioError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 2 a problem (one line on stderr), 130 cancelled."""
+    _let_any_text_through()
     try:
         args = parse(sys.argv[1:] if argv is None else list(argv))
         with _log_shown(quiet=getattr(args, "quiet", False)):
@@ -37,6 +39,13 @@ def _message(error: StudioError) -> str:
     """One line, whatever was in the value; a prompts file has one line for each bad line."""
     lines = str(error).splitlines()
     return str(error) if isinstance(error, PromptsFileError) else " ".join(line.strip() for line in lines)
+
+
+def _let_any_text_through() -> None:
+    """A file or console of an old encoding, as on Windows, gets escapes for letters that it cannot hold."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -16,9 +16,9 @@ PROG = "python -m studio"
 _DEFAULTS = Settings()
 COMMANDS = ("render", "batch", "list", "inspect", "app")
 _EXAMPLES = """examples:
-  python -m studio render --prompt "a harbour at dusk" --emotion awe:0.8 --seed 7
-  python -m studio render --prompt "a city street" --emotion "0.6 joy + 0.4 fear" --count 4
-  python -m studio render --from outputs/00001-a-harbour-at-dusk-awe-0-8.png --emotion calm
+  python -m studio render --prompt "a sailboat at dusk" --emotion awe:0.8 --seed 7
+  python -m studio render --prompt "a mountain lake, gouache" --emotion "0.6 joy + 0.4 fear" --count 4
+  python -m studio render --from outputs/00001-a-sailboat-at-dusk-awe-0-8.png --emotion calm
   python -m studio batch prompts.csv --out outputs/run1
   python -m studio list emotions mikels
   python -m studio app
@@ -27,9 +27,9 @@ _RENDER_EXAMPLES = """an emotion is a word (joy), a strength (joy:0.6), a blend 
 (v=0.7 a=-0.2 d=0.1), a word of a taxonomy (mikels/awe), or a curve (sadness@0, calm@50%, joy@100%).
 
 examples:
-  python -m studio render image/sd --prompt "a harbour at dusk" --emotion awe:0.8 --seed 7
-  python -m studio render --prompt "an oak" --emotion "v=-0.6 a=0.4 d=-0.2" --adapter vad-image:0.7
-  python -m studio render --prompt "an oak" --adapter none         the bare model
+  python -m studio render image/sd --prompt "a sailboat at dusk" --emotion awe:0.8 --seed 7
+  python -m studio render --prompt "a tree on a hill" --emotion "v=-0.6 a=0.4 d=-0.2" --adapter vad-image:0.7
+  python -m studio render --prompt "a tree on a hill" --adapter none         the bare model
   python -m studio render --from picture.png                       the same file again, byte for byte
   python -m studio render --from picture.png --emotion joy         the same, but joyful
 """

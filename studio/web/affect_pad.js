@@ -9,7 +9,7 @@ const svg = find(".affect-svg"), handle = find(".affect-handle"), range = find("
 const clamp = (x) => Math.round(Math.max(-1, Math.min(1, x)) * 100) / 100 || 0;
 const signed = (x) => (x > 0 ? "+" : x < 0 ? "\u2212" : "") + Math.abs(x).toFixed(2);
 
-let point = read(), dragging = false, reportTimer = null, asked = 0;
+let point = read(), moved = false, dragging = false, reportTimer = null, asked = 0;
 
 function read() {
   const value = props.value || {};
@@ -86,7 +86,18 @@ function report() {
   askNearest();
 }
 
+const isAt = (place) => Boolean(place) && AXES.every((axis) => point[axis] === clamp(place[axis]));
+
+// The text of a move that the page has not taken in yet, null when it has: whoever reads the emotion while a
+// report is under way asks here. The server says in props.heard which move it has answered.
+find(".affect").newest = () => {
+  if (!moved || isAt(props.heard)) return null;
+  if (isAt({ valence: 0, arousal: 0, dominance: 0 })) return "neutral";
+  return AXES.map((axis) => `${axis[0]}=${point[axis]}`).join(" ");
+};
+
 function moveTo(change, now) {
+  moved = true;
   for (const axis of Object.keys(change)) point[axis] = clamp(change[axis]);
   paint();
   if (now && reportTimer) clearTimeout(reportTimer);
@@ -142,6 +153,8 @@ range.addEventListener("input", () => moveTo({ dominance: Number(range.value) },
 
 watch("value", () => {
   if (dragging || reportTimer) return;
+  if (isAt(props.value)) return;
+  moved = false;
   point = read();
   paint();
   askNearest();

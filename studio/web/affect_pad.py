@@ -37,9 +37,11 @@ class AffectPad(HTMLComponent):
         taxonomy: str = DEFAULT_TAXONOMY,
         words: list[dict[str, Any]] | None = None,
         trail: list[list[float]] | None = None,
+        heard: Mapping[str, float] | None = None,
         **how: Any,
     ) -> None:
-        """`words`: what is drawn, by default those of the taxonomy; `trail`: points of a curve."""
+        """`words`: what is drawn, by default those of the taxonomy; `trail`: points of a curve; `heard`: the
+        last move that the page has taken in (see `newest` in affect_pad.js)."""
         how.setdefault("label", "Emotion")
         self.taxonomy, self.trail = taxonomy, trail or []
         self.words = words_of(taxonomy) if words is None else words
@@ -53,6 +55,7 @@ class AffectPad(HTMLComponent):
             taxonomy=taxonomy,
             words=self.words,
             trail=self.trail,
+            heard=heard,
             **how,
         )
 
@@ -64,7 +67,7 @@ class AffectPad(HTMLComponent):
 
     def postprocess(self, value: VAD | Mapping[str, float] | None) -> Any:
         vad = value if isinstance(value, VAD) else point_of(value or dict.fromkeys(AXES, 0.0))
-        return dict(zip(AXES, vad.as_tuple(), strict=True))
+        return wire_of(vad)
 
     def example_payload(self) -> Any:
         return {"valence": 0.42, "arousal": -0.1, "dominance": 0.0}
@@ -75,6 +78,11 @@ class AffectPad(HTMLComponent):
     def api_info(self) -> dict[str, Any]:
         axis = {"type": "number", "minimum": -1, "maximum": 1}
         return {"type": "object", "properties": dict.fromkeys(AXES, axis), "required": list(AXES)}
+
+
+def wire_of(vad: VAD) -> dict[str, float]:
+    """A point as a browser knows it."""
+    return dict(zip(AXES, vad.as_tuple(), strict=True))
 
 
 def point_of(value: Any) -> VAD:

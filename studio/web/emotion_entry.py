@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.web import views
-from studio.web.affect_pad import DEFAULT_TAXONOMY, AffectPad, trail_of, words_of
+from studio.web.affect_pad import DEFAULT_TAXONOMY, AffectPad, trail_of, wire_of, words_of
 from studio.web.emotion_faces import INTENSITY, Faces, labels, taxonomies
 
 EXAMPLE = "joy:0.6, or 0.6 joy + 0.4 fear, or sadness@0, calm@100%"
@@ -78,7 +78,8 @@ def _show(faces: Faces) -> list[Any]:
 
 def _from_pad(vad: Any, taxonomy: str) -> list[Any]:
     _, *others = _show(Faces.of_point(vad, taxonomy))
-    return [gr.update(trail=[]), *others]  # the hand on the pad is ahead of what was sent
+    # The hand on the pad is ahead of what was sent: its place is not touched.
+    return [gr.update(trail=[], heard=wire_of(vad)), *others]
 
 
 def _from_text(text: str, taxonomy: str) -> list[Any]:

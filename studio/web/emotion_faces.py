@@ -6,6 +6,7 @@ three then show. Knows nothing of gradio.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +37,11 @@ class Faces:
 
     @classmethod
     def of_text(cls, text: str, taxonomy: str) -> Faces:
-        """Raises EmotionError with the word, its column and the nearest right one."""
+        """Blank is neutral. Raises EmotionError with the word, its column and the nearest right one."""
         if len(text) > MAX_TEXT_CHARS:
             why = f"has {len(text)} characters; at most {MAX_TEXT_CHARS} are read"
             raise InputError("emotion", text, why)
-        curve = parse_curve(text)
+        curve = parse_curve(text if text.strip() else "neutral")
         vad = curve.at(0.0)
         label = _named_label(curve, taxonomy) or lexicon().nearest(vad, taxonomy).word
         return cls(text, vad, taxonomy, label, _intensity(vad, label, taxonomy), curve)
@@ -92,8 +93,17 @@ def _named_label(curve: EmotionCurve, taxonomy: str) -> str | None:
     weights = curve.keys[0].emotion.weights if curve.is_constant else ()
     if len(weights) != 1:
         return None
-    word = weights[0][0].rpartition("/")[2]
-    return word if word in labels(taxonomy) else None
+    name = weights[0][0]
+    word = name.partition("/")[2] if lexicon().is_qualified(name) else name
+    if word not in labels(taxonomy):
+        return None
+    return word if _are_parallel(curve.at(0.0), lexicon().lookup(f"{taxonomy}/{word}").vad) else None
+
+
+def _are_parallel(one: VAD, other: VAD) -> bool:
+    """Neutral has no direction and goes with every other."""
+    dot = sum(a * b for a, b in zip(one.as_tuple(), other.as_tuple(), strict=True))
+    return dot >= 0.9999 * math.hypot(*one.as_tuple()) * math.hypot(*other.as_tuple())
 
 
 def _intensity(vad: VAD, label: str, taxonomy: str) -> float:

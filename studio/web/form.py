@@ -1,13 +1,13 @@
 """The page's form as one value: into requests, and back from the request that made a picture.
 
 `RenderRequest.parse` does every check; here only the form's own conveniences (how many, a new seed each time,
-one strength for the model's own adapters) become plain fields. Knows nothing of gradio.
+one strength for all adapters) become plain fields. Knows nothing of gradio.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ STRENGTH = ParamSpec(
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a person filled in. `adapter`: OWN, BARE, a name, or `name:strength, name:strength`."""
+    """What a person filled in. `adapter`: OWN, BARE, a name, or `name:strength, name:strength`; `strength`
+    multiplies all of them."""
 
     prompt: str
     negative_prompt: str
@@ -35,41 +36,28 @@ class Form:
     adapter: str = OWN
     strength: float = 1.0
     count: int = 1
-    seed: int | str | None = None  # None: a new one each time
+    seed: int | str | None = None  # None: a new one
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def requests(self) -> list[RenderRequest]:
-        """One request per picture; a fixed seed counts upwards. Raises StudioError."""
-        count = check(COUNT, self.count)
-        first = RenderRequest.parse(self._values(self.seed))
-        if self.seed is None:
-            return [first, *(RenderRequest.parse(self._values(None)) for _ in range(count - 1))]
-        seeds = [(first.seed + index) % (MAX_SEED + 1) for index in range(count)]
-        return [first, *(RenderRequest.parse(self._values(seed)) for seed in seeds[1:])]
+        """One request per picture; the seeds count upwards. Raises StudioError."""
+        count, strength = check(COUNT, self.count), check(STRENGTH, self.strength)
+        parsed = RenderRequest.parse(self._values())
+        uses = tuple(AdapterUse(use.name, round(use.strength * strength, 4)) for use in parsed.adapters)
+        seeds = ((parsed.seed + index) % (MAX_SEED + 1) for index in range(count))
+        return [replace(parsed, adapters=uses, seed=seed) for seed in seeds]
 
-    def _values(self, seed: int | str | None) -> dict[str, Any]:
+    def _values(self) -> dict[str, Any]:
         return {
             **self.params,
             "pipeline": self.pipeline,
             "model": self.model,
             "prompt": self.prompt,
             "negative_prompt": self.negative_prompt,
-            "emotion": self.emotion or "neutral",
-            "seed": seed,
-            "adapters": self._adapters(),
+            "emotion": self.emotion,
+            "seed": self.seed,
+            "adapters": None if self.adapter.strip() in {"", OWN} else self.adapter,
         }
-
-    def _adapters(self) -> str | list[str] | None:
-        chosen = str(self.adapter or OWN).strip()
-        strength = check(STRENGTH, self.strength)
-        if chosen == BARE or "," in chosen or AdapterUse.parse(chosen).name != chosen:
-            return chosen
-        if chosen != OWN:
-            return [f"{chosen}:{strength:g}"]
-        return [f"{name}:{strength:g}" for name in catalog.default_adapters(self._model_name())]
-
-    def _model_name(self) -> str:
-        return self.model or str(catalog.load("pipeline", self.pipeline).DEFAULT_MODEL)
 
 
 def form_of(values: Mapping[str, Any]) -> Form:

@@ -33,6 +33,12 @@ GENERAL = (
     "seed",
     "fresh",
 )
+# The text box says what the pad says one round trip later: Render takes the emotion from the pad until then.
+WITH_NEWEST_EMOTION = f"""(...given) => {{
+  const newest = document.querySelector("#pad .affect").newest();
+  if (newest !== null) given[{GENERAL.index("emotion")}] = newest;
+  return given;
+}}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,9 @@ class Events:
         """Attach every handler."""
         result, form = self.result, self.form
         focus, seed = result.focus, [form.general["seed"], form.general["fresh"]]
-        self._then_look(render.click(self.submit, form.inputs, [focus, self.problem], **QUIET))
+        self._then_look(
+            render.click(self.submit, form.inputs, [focus, self.problem], js=WITH_NEWEST_EMOTION, **QUIET)
+        )
         self._then_look(result.cancel.click(self.cancel, focus, None, **QUIET))
         self._then_look(result.stage.select(self.select, None, focus, **QUIET))
         self._then_look(result.strip.select(self.select, None, focus, **QUIET))

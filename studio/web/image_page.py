@@ -6,6 +6,7 @@ a second tab or a closed laptop loses nothing.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -15,13 +16,21 @@ from studio.params import ParamSpec
 from studio.request import DEFAULT_PIPELINE
 from studio.web import controls, views
 from studio.web.controls import ParamControls
-from studio.web.emotion_entry import emotion_entry
+from studio.web.emotion_entry import QUIET, emotion_entry
 from studio.web.form import BARE, COUNT, OWN, STRENGTH
 from studio.web.image_events import BUSY_S, GENERAL, Events, FormControls, Result, default_model, models
 from studio.web.service import Service
 from studio.web.tiles import Tiles
 
 MEDIUM = "image/"
+EXAMPLES = (  # what the embedded model can paint, in its own words
+    "a white lighthouse at dusk, watercolour",
+    "mountains by a lake, gouache",
+    "a portrait of a woman, impressionist",
+    "a city skyline at sunset, ink drawing",
+    "rocks in the sea, oil painting",
+    "a bare tree, woodcut",
+)
 Named = dict[str, gr.components.Component]
 
 
@@ -45,8 +54,9 @@ def image_page(service: Service, page: gr.Blocks) -> None:
 def _form() -> tuple[FormControls, gr.Button, gr.HTML]:
     general: Named = {}
     general["prompt"] = gr.Textbox(
-        label="Prompt", placeholder="an old lighthouse on a cliff, watercolour", lines=2, elem_id="prompt"
+        label="Prompt", placeholder="what it shows: a subject, then a style", lines=2, elem_id="prompt"
     )
+    _examples(general["prompt"])
     with gr.Column(elem_classes="card"):
         emotion = emotion_entry()
     general["emotion"] = emotion.text
@@ -56,6 +66,13 @@ def _form() -> tuple[FormControls, gr.Button, gr.HTML]:
         params, groups = _settings(general)
     ordered = {name: general[name] for name in GENERAL}
     return FormControls(ordered, params, groups, emotion), render, problem
+
+
+def _examples(prompt: gr.components.Component) -> None:
+    """Small buttons that fill the prompt."""
+    with gr.Row(elem_id="examples", elem_classes="chips"):
+        for text in EXAMPLES:
+            gr.Button(text, size="sm").click(None, None, prompt, js=f"() => {json.dumps(text)}", **QUIET)
 
 
 def _settings(general: Named) -> tuple[tuple[ParamControls, ...], dict[str, list[gr.Group]]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from studio.emotion import parse_curve
+from studio.errors import StudioError
 from studio.web.service import JobView
 
 EMPTY = "Your picture appears here.<br><small>Say what it shows, choose what it feels, press Render.</small>"
@@ -153,7 +154,10 @@ def _facts(view: JobView) -> list[tuple[str, str]]:
 
 def _points(emotion: str) -> str:
     """Where an emotion text is in valence, arousal, dominance; for a curve, where it begins and ends."""
-    curve = parse_curve(emotion)
+    try:
+        curve = parse_curve(emotion)
+    except StudioError:  # words of a lexicon that has changed since
+        return "unknown to this version"
     moments = (0.0,) if curve.is_constant else (0.0, 1.0)
     points = (curve.at(moment).as_tuple() for moment in moments)
     return " to ".join("valence {:.2f}, arousal {:.2f}, dominance {:.2f}".format(*point) for point in points)

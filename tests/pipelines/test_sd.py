@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,9 @@ from pipelines.image import sd
 from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
 from studio.errors import EmotionError, InputError, ModelError
 from studio.ports import Example
+from studio.render import Studio
 from studio.request import RenderRequest
+from studio.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -94,6 +97,25 @@ def test_a_damaged_model_is_one_line(pipeline: sd.Pipeline, tmp_path: Path) -> N
     (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\x00" * 64)
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
         sd.Pipeline.load(str(tmp_path), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_text_encoder_is_one_line(pipeline: sd.Pipeline, tmp_path: Path) -> None:
+    pipeline.pipe.save_pretrained(tmp_path)
+    weights = tmp_path / "text_encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        sd.Pipeline.load(str(tmp_path), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torn_adapter_card_is_one_line(pipeline: sd.Pipeline, folder: Path, tmp_path: Path) -> None:
+    Adapter.create(pipeline.modules, Config(rank=2)).save(tmp_path)
+    card = json.loads((tmp_path / "adapter.json").read_text())
+    (tmp_path / "adapter.json").write_text(json.dumps({**card, "rank": "16"}))
+    values = {"prompt": "a boat", "model": str(folder), "adapters": [str(tmp_path)], "steps": 1}
+    with pytest.raises(ModelError, match="cannot be loaded: TypeError: ") as caught:
+        Studio(Settings(device="cpu")).make([RenderRequest.parse(values)])
     assert "\n" not in str(caught.value)
 
 
@@ -179,3 +201,16 @@ def test_a_curve_in_seconds_is_refused_before_anything_loads(folder: Path) -> No
     with pytest.raises(EmotionError, match="no seconds"):
         RenderRequest.parse({**asked, "emotion": "fear@0s, relief@4s"})
     assert RenderRequest.parse({**asked, "emotion": "fear@0s"}).curve.is_constant
+
+
+@pytest.mark.parametrize("sampler", ["DPMSolverMultistepScheduler", "EulerDiscreteScheduler"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_the_loss_does_not_depend_on_the_sampler(sampler: str, prediction: str) -> None:
+    pipeline, losses = sd.Pipeline.tiny(0), []
+    config = {**pipeline.pipe.scheduler.config, "prediction_type": prediction}
+    tensors = pipeline.prepare(examples())
+    for name in ("DDPMScheduler", sampler):
+        pipeline.pipe.scheduler = getattr(diffusers, name).from_config(config)
+        generator = torch.Generator().manual_seed(3)
+        losses.append(float(pipeline.loss(tensors, [NEUTRAL] * 2, lambda rows: None, generator)))
+    assert losses[0] == losses[1]

@@ -159,6 +159,11 @@ def with_chunk(path: Path, **chunks: str) -> Path:
         ({"emotion_studio": "[1]"}, "is damaged"),
         ({"emotion_studio": '{"schema": 1}'}, "is damaged"),
         ({"emotion_studio": '{"schema": 1, "request": [], "versions": {}}'}, "is damaged"),
+        ({"emotion_studio": "[" * 100_000}, "is damaged"),
+        (
+            {"emotion_studio": '{"schema": 1, "versions": {}, "request": ' + '{"a":' * 200 + "1" + "}" * 201},
+            "nested too deeply",
+        ),
         ({"emotion_studio": '{"schema": 2, "request": {}, "versions": {}}'}, "newer Emotion Studio"),
     ],
 )

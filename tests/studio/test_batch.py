@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,11 +20,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio import catalog, render
+from studio import _worker_watch, batch, catalog, render
+from studio._ledger_owner import new_owner
+from studio._worker_watch import Watch
 from studio.artifacts import Picture
 from studio.batch import BatchOptions, BatchProgress, BatchSummary, run_batch
 from studio.errors import Cancelled, InputError, PromptsFileError, StorageError
-from studio.ledger import Ledger
+from studio.ledger import Ledger, NewJob
+from studio.ports import Step
 from studio.render import Studio
 from studio.request import RenderRequest
 from studio.settings import Settings
@@ -184,11 +189,11 @@ def test_out_must_be_a_folder(run: Run) -> None:
 def test_a_full_disk_stops_the_run_which_goes_on_later(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
 
-    def full(self: Picture, path: Path, provenance: Any) -> None:
+    def full(self: Picture, path: Path, provenance: Any, replace: bool = True) -> None:
         if len(written) == 2:
             raise StorageError(f"{path}: cannot be written (disk full)")
         written.append(path)
-        real(self, path, provenance)
+        real(self, path, provenance, replace)
 
     def no_room(path: Path, write: Any) -> None:
         raise StorageError(f"{path}: cannot be written (disk full)")
@@ -253,6 +258,91 @@ def test_killed_at_any_moment_nothing_is_lost_or_made_twice(run: Run) -> None:
     process.communicate()
     assert made.items() <= run.pictures().items()
     _assert_whole(run, 60)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX word")
+def test_killed_while_leased_and_then_edited_the_new_row_is_made(run: Run) -> None:
+    run.file.write_text("sea --seed 1 --steps 900\n")
+    process = run.start(step_s=0.1)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not _is_leased(run.out / "ledger.sqlite"):
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    assert _is_leased(run.out / "ledger.sqlite")
+    summary = run("sea --seed 2 --steps 2\n")
+    assert (summary.total, summary.done, summary.rendered) == (1, 1, 1)
+    (entry,) = run.manifest()
+    assert entry["state"] == "done"
+    assert render.provenance.read_provenance(run.out / entry["file"])["request"]["seed"] == 2
+    assert len(paintbox.Pipeline.calls) == 1 and run().rendered == 0
+
+
+def _is_leased(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with Ledger(path) as ledger:
+        return ledger.counts()["leased"] > 0
+
+
+def test_a_row_changed_by_another_process_while_it_is_rendered_is_right_in_the_end(run: Run) -> None:
+    def edit_and_render_elsewhere(rows: Sequence[RenderRequest]) -> None:
+        paintbox.Pipeline.on_render = None
+        changed = RenderRequest.parse({**rows[0].to_dict(), "seed": 9})
+        with Ledger(run.out / "ledger.sqlite") as ledger:
+            ledger.sync([NewJob.of(changed, 1, 1), NewJob.of(rows[1], 2, 2)])
+            (job,) = ledger.claim("elsewhere", 1)
+            ledger.finish(job.id, "elsewhere", "00001-sea.png", 1.0)  # the slow one writes over this
+
+    paintbox.Pipeline.on_render = edit_and_render_elsewhere
+    assert run("sea --seed 1\nland --seed 1\n").done == 2
+    first = run.manifest()[0]
+    assert first["seed"] == 9 and first["file"] == "00001-sea.png"
+    assert render.provenance.read_provenance(run.out / first["file"])["request"]["seed"] == 9
+
+
+def test_a_report_that_fails_on_the_way_costs_no_picture(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_use(path: Path, ledger: Ledger, title: str) -> None:
+        tried.append(ledger.counts()["done"])
+        if tried[-1] < writable_from:
+            raise StorageError(f"{path}: cannot be written (in use)")
+        real(path, ledger, title)
+
+    tried: list[int] = []
+    writable_from, real = 3, batch.write_contact_sheet
+    monkeypatch.setattr(batch, "write_contact_sheet", in_use)
+    monkeypatch.setattr(batch, "REPORT_EVERY_S", 0.0)
+    summary = run("sea --seed 1..3\n")
+    assert (summary.done, summary.failed) == (3, 0) and len(tried) > 2 and (run.out / "index.html").is_file()
+    writable_from = 99
+    with pytest.raises(StorageError, match="in use"):
+        run()
+
+
+@pytest.mark.parametrize("is_bad", [lambda now: now.done > 0, lambda now: now.rendered == now.total])
+def test_what_the_callers_function_raises_ends_the_run_and_fails_no_row(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_bad: Any
+) -> None:
+    def on_progress(now: BatchProgress) -> None:
+        if is_bad(now):
+            raise ValueError("the window is gone")
+
+    monkeypatch.setattr(paintbox.Pipeline, "step_s", 0.06)
+    with pytest.raises(ValueError, match="the window is gone"):
+        run("sea --seed 1..6 --steps 3\n", on_progress=on_progress)
+    assert not [entry for entry in run.manifest() if entry["state"] in ("failed", "leased")]
+    assert run().done == 6
+
+
+def test_a_run_says_once_that_it_waits_for_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "studio")
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        ledger.sync(NewJob.of(request("sea", seed=n), n) for n in (1, 2))
+        ledger.claim("elsewhere", 2, lease_s=1.2)
+        Worker(ledger, Studio(Settings()), tmp_path).run_until_empty()
+        assert ledger.counts()["done"] == 2
+    said = [text for text in caplog.messages if "waiting" in text]
+    assert said == ["waiting for 2 rows that another process holds"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="os._exit in a job")
@@ -398,3 +488,63 @@ def test_stopping_the_app_gives_the_job_back(tmp_path: Path, monkeypatch: pytest
         worker.stop()
         job = ledger.job(job_id)
         assert job and (job.state, job.attempts) == ("queued", 0)
+
+
+def test_a_job_that_breaks_before_its_turn_fails_and_the_thread_goes_on(worker: Worker) -> None:
+    broken = NewJob(1, "c", "k", "{half a request")
+    worker.ledger.sync([broken])
+    failed = state(worker, 1, "failed")
+    assert failed.error.startswith("JSONDecodeError") and "in _prepared" in failed.traceback
+    assert state(worker, worker.enqueue(request("sea")), "done")
+
+
+def test_an_error_that_nobody_foresaw_is_shown_and_the_thread_goes_on(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim(*_: Any) -> Any:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.ledger, "claim", claim)
+        job_id = worker.enqueue(request("sea"))
+        deadline = time.monotonic() + 10
+        while worker.trouble is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert worker.trouble == "ValueError: a bug"
+    state(worker, job_id, "done")
+
+
+def test_half_written_files_are_swept_when_the_app_starts(tmp_path: Path) -> None:
+    halves = [folder / ".tmp-0123456789abcdef" for folder in (tmp_path, tmp_path / ".previews")]
+    for path in halves:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        worker = Worker(ledger, Studio(Settings()), tmp_path, previews=True)
+        worker.start()
+        worker.stop()
+    assert not any(path.exists() for path in halves)
+
+
+def test_a_preview_costs_a_tenth_of_the_time_at_most_and_never_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def preview() -> list[Image.Image]:
+        made.append(time.monotonic())
+        if len(made) > 1:
+            raise RuntimeError("no colours left")
+        time.sleep(0.03)
+        return [Image.new("RGB", (8, 8))]
+
+    made: list[float] = []
+    monkeypatch.setattr(_worker_watch, "PREVIEW_S", 0.0)
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        ledger.enqueue(request("sea"))
+        owner = new_owner()
+        watch = Watch(ledger, owner, threading.Event(), tmp_path / ".previews", None)
+        watch.begin(ledger.claim(owner, 1))
+        for done in range(60):
+            watch.on_step(Step(done, 100, preview))
+            time.sleep(0.02)
+    assert len(made) == 2 and made[1] - made[0] > 0.33  # the third would come after the failure
+    assert caplog.messages == ["no more previews of these: RuntimeError: no colours left"]

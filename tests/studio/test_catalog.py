@@ -89,7 +89,7 @@ def test_default_adapters_belong_to_their_model() -> None:
     assert catalog.default_adapters("another-model") == ()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "\x00"])
+@pytest.mark.parametrize("text", ["{", "[]", "\x00", "[" * 200_000])
 def test_card_that_is_no_json_object(assets: Path, text: str) -> None:
     (assets / "adapters" / "warm" / "adapter.json").write_text(text)
     with pytest.raises(ModelError, match=r"adapter\.json"):
@@ -104,6 +104,27 @@ def test_revision_follows_the_weights_only(assets: Path) -> None:
     (folder / "weights.safetensors").write_bytes(b"other")
     assert catalog.revision(folder) != before
     assert catalog.revision("some/hub-id") == "some/hub-id"
+
+
+def test_revision_of_a_hub_id_is_its_commit_once_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert catalog.revision("some/hub-id") == "some/hub-id"
+    cached = tmp_path / "models--some--hub-id"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0123abcd")
+    (cached / "snapshots" / "0123abcd").mkdir(parents=True)
+    (cached / "snapshots" / "0123abcd" / "model_index.json").write_text("{}")
+    assert catalog.revision("some/hub-id") == "0123abcd"
+
+
+@pytest.mark.parametrize("given", ["1", '["0", "1"]', "[0]", "null"])
+def test_card_with_a_torn_range_of_strengths(assets: Path, given: str) -> None:
+    card = f'{{"kind": "sketch_adapter", "strength_range": {given}}}'
+    (assets / "adapters" / "warm" / "adapter.json").write_text(card)
+    with pytest.raises(ModelError, match="strength_range must be two numbers, got"):
+        catalog.adapter_card("warm")
 
 
 def test_revision_of_a_large_file_reads_both_ends(assets: Path) -> None:

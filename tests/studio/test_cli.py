@@ -125,7 +125,6 @@ def test_render_from_a_file_of_other_weights_says_so(
 BAD: list[tuple[list[str], str]] = [
     (["--emotion", "contentmnt"], "unknown emotion 'contentmnt' at column 1; did you mean 'contentment'?"),
     (["--emotion", "mikles/awe"], "unknown taxonomy 'mikles' at column 1; did you mean 'mikels'?"),
-    (["--emotion", ""], "emotion"),
     (["--emotion", "v=3"], "[-1, 1]"),
     (["--adapter", "wram"], "unknown adapter 'wram'; did you mean 'warm'?"),
     (["--adapter", "warm:9"], "strength of 'warm' must be in [-2, 2], got 9.0; did you mean '2'?"),
@@ -264,6 +263,49 @@ def test_batch_with_bad_lines_renders_nothing_unless_told_to(capsys: pytest.Capt
     assert batch("--out", "run", "--keep-going") == 0
     assert "skipped line 3" in capsys.readouterr().err
     assert len(list(Path("run").glob("*.png"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--model", "sketchmodel"], "unknown model 'sketchmodel'; did you mean 'sketch-model'?"),
+        (["--emotion", "contentmnt"], "did you mean 'contentment'?"),
+        (["--adapter", "wram"], "unknown adapter 'wram'; did you mean 'warm'?"),
+        (["--seed", "x"], "seed: expected a whole number"),
+        (["--model", "sketch-model", "--adapter", "foreign"], "made for model 'some/backbone'"),
+    ],
+)
+def test_batch_blames_a_wrong_flag_and_not_the_file(
+    assets: Path, capsys: pytest.CaptureFixture[str], flags: list[str], why: str
+) -> None:
+    sketch.add_adapter(assets, "foreign", base_model="some/backbone")
+    Path("prompts.csv").write_text("prompt\na sea\nan oak\n")
+    assert batch("--out", "run", *flags) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and why in said and "line" not in said
+    assert not Path("run").exists()
+
+
+def test_batch_with_an_adapter_of_another_model_writes_nothing(
+    assets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sketch.add_adapter(assets, "foreign", base_model="some/backbone")
+    Path("prompts.csv").write_text("prompt\na sea\n")
+    assert batch("--out", "run", "--adapter", "foreign") == 2
+    assert "was made for model 'some/backbone', not for 'sketch-model'" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
+def test_any_letter_goes_to_a_file_of_an_old_encoding() -> None:
+    Path("clip.mp4").write_bytes(b"x")
+    record = {"schema": 1, "request": {"prompt": "\u6d77 caf\u00e9"}, "versions": {}}
+    Path("clip.mp4.json").write_text(json.dumps(record))
+    done = subprocess.run(
+        [sys.executable, "-m", "studio", "inspect", str(Path("clip.mp4").resolve())],
+        cwd=ROOT, capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == b""
+    assert b"\\u6d77 caf\xe9" in done.stdout
 
 
 def test_batch_with_failed_rows_returns_1(
@@ -420,7 +462,9 @@ def test_full_disk_in_a_whole_process() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 def test_kill_before_the_rename_leaves_no_picture() -> None:
-    child = sketch_process(before="os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)")
+    child = sketch_process(
+        before="os.replace = os.link = lambda *names: os.kill(os.getpid(), signal.SIGKILL)"
+    )
     child.communicate(timeout=30)
     assert child.returncode == -signal.SIGKILL
     assert [path.name[:5] for path in Path("out").iterdir()] == [".tmp-"]

@@ -183,6 +183,33 @@ def test_a_row_that_vanished_before_its_turn_is_not_rendered(ledger: Ledger) -> 
     assert [job.number for job in ledger.claim("me", 9)] == [2, 3]
 
 
+@pytest.mark.parametrize("lease_s", [-1.0, 60.0], ids=["dead", "living, or on another host"])
+def test_a_row_changed_while_it_was_leased_is_never_rendered_as_it_was(
+    ledger: Ledger, lease_s: float
+) -> None:
+    ledger.sync(jobs(2, content="old"))
+    old = ledger.claim("killed", 1, lease_s)[0]
+    assert ledger.sync(jobs(2, content="new")) == 2
+    assert ledger.reclaim() == ledger.release("killed") == 0
+    ledger.fail(old.id, "killed", "late", "Traceback", again=True)
+    for job in ledger.claim("me", 9):
+        assert job.content_key.startswith("new") and ledger.finish(job.id, "me", "x.png", 1.0)
+    assert states(ledger) == {1: "done", 2: "done"} and not ledger.is_busy()
+    assert ledger.sync(jobs(2, content="old")) == 0  # it may be wanted again
+    assert states(ledger) == {1: "queued", 2: "queued"}
+
+
+def test_a_late_result_over_the_file_of_a_changed_row_has_it_rendered_again(ledger: Ledger) -> None:
+    ledger.sync(jobs(2, content="old"))
+    late, other = ledger.claim("slow", 2)
+    ledger.sync(jobs(2, content="new"))
+    for job in ledger.claim("me", 2):
+        ledger.finish(job.id, "me", f"{job.number}.png", 1.0)
+    assert not ledger.finish(late.id, "slow", "1.png", 9.0)
+    assert ledger.render_again(late, "1.png") and not ledger.render_again(other, "another.png")
+    assert states(ledger) == {1: "queued", 2: "done"}
+
+
 def test_an_error_while_adding_adds_nothing(ledger: Ledger) -> None:
     def broken() -> Iterator[NewJob]:
         yield from jobs(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from studio.artifacts import read_provenance
+from studio import catalog
+from studio.artifacts import Picture, read_provenance
 from studio.errors import Cancelled, ModelError, NotFoundError, StorageError
 from studio.ports import Step
 from studio.render import Studio, notes, versions
@@ -206,6 +208,28 @@ def test_name_taken_meanwhile_is_not_overwritten(out: Path) -> None:
     assert (out / "00001-a-harbour-at-dusk.png").read_bytes() == b"theirs"
 
 
+def test_two_at_once_never_choose_the_same_file(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have chosen their name, and neither has written, when either goes on."""
+    both, save, found = threading.Barrier(2, timeout=20), Picture.save, list[Path]()
+
+    def save_together(picture: Picture, path: Path, record: Any, replace: bool = True) -> None:
+        if path.name.startswith("00001-"):
+            both.wait()
+        save(picture, path, record, replace)
+
+    def work(seed: int) -> None:
+        found.extend(one.path for one in Studio(Settings()).render([sketch.request(seed=seed)], out))
+
+    monkeypatch.setattr(Picture, "save", save_together)
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path.name[:5] for path in found} == {"00001", "00002"}
+    assert {read_provenance(path)["request"]["seed"] for path in found} == {1, 2}
+
+
 def test_numbers_must_match_requests(out: Path) -> None:
     with pytest.raises(ValueError, match="zip"):
         list(Studio(Settings()).render([sketch.request()], out, numbers=[]))
@@ -222,6 +246,37 @@ def test_model_that_cannot_be_loaded_is_one_line_and_writes_nothing(assets: Path
     with pytest.raises(ModelError, match="model: 'sketch-model' cannot be loaded: weights are torn"):
         list(Studio(Settings()).render([sketch.request()], out))
     assert not out.exists()
+
+
+@pytest.mark.parametrize("error", [TypeError("'<' not supported"), AttributeError("to"), Exception("torn")])
+def test_whatever_a_library_raises_over_a_file_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(sketch.Adapter, "load", load)
+    with pytest.raises(
+        ModelError, match=f"adapter: 'warm' cannot be loaded: {type(error).__name__}: {error}"
+    ):
+        Studio(Settings()).make([sketch.request()])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_file_that_is_not_there_is_named(assets: Path) -> None:
+    (assets / "models" / "sketch-model" / "gone.safetensors").symlink_to("nowhere")
+    for ask in (sketch.request().content_key, lambda: versions(sketch.request()), lambda: made(Studio())):
+        with pytest.raises(ModelError, match=r"gone\.safetensors' cannot be read \(No such file"):
+            ask()
+
+
+def test_model_that_its_loading_downloads_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    revisions = iter(["some/hub-id"])
+    monkeypatch.setattr(catalog, "revision", lambda folder: next(revisions, "0123abcd"))
+    studio = Studio(Settings())
+    for _ in range(2):
+        made(studio, model="some/hub-id", adapters="none")
+    assert len(sketch.Pipeline.loaded) == 1
 
 
 def test_adapter_of_unknown_kind(assets: Path, out: Path) -> None:

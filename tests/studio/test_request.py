@@ -96,7 +96,7 @@ def test_adapter_folder_with_a_colon_free_strength(assets: Path) -> None:
     assert sketch.request(adapters=str(folder)).adapters == (AdapterUse(str(folder), 1.0),)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     prompt=st.text(min_size=1, max_size=80),
     seed=st.integers(0, MAX_SEED),
@@ -169,7 +169,7 @@ def test_curves_may_be_given_as_values() -> None:
     assert sketch.request(emotion=curve).curve == curve
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(
     st.dictionaries(
         st.sampled_from(
@@ -189,3 +189,23 @@ def test_whatever_json_says_only_studio_errors_come_out(values: dict[str, Any]) 
         RenderRequest.parse({"pipeline": sketch.NAME, **values})
     except StudioError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("emotion", ["", "  ", "\t"])
+def test_a_blank_emotion_is_neutral(emotion: str) -> None:
+    assert sketch.request(emotion=emotion) == sketch.request()
+
+
+def test_adapter_of_another_model_is_refused_by_name(assets: Path, tmp_path: Path) -> None:
+    sketch.add_adapter(assets, "foreign", base_model="some/backbone")
+    with pytest.raises(ModelError, match="made for model 'some/backbone', not for 'sketch-model'"):
+        sketch.request(adapters="foreign:0.5")
+
+
+def test_the_same_model_under_another_name_is_for_the_weights_to_tell(assets: Path, tmp_path: Path) -> None:
+    folder = sketch.add_model(tmp_path / "mine", "copy")
+    sketch.add_adapter(assets, "of-a-folder", base_model=str(folder))
+    sketch.add_adapter(assets, "of-nothing", base_model="")
+    for name in ("of-a-folder", "of-nothing"):
+        assert sketch.request(adapters=name).adapters == (AdapterUse(name),)
+    assert sketch.request(model=str(folder), adapters="warm").adapters == (AdapterUse("warm"),)

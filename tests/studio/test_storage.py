@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from studio.errors import StorageError
-from studio.storage import check_writable, write_atomically
+from studio.storage import NameTakenError, check_writable, write_atomically
 
 
 def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
@@ -110,3 +112,37 @@ def test_folder_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
 def test_check_creates_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drive_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    with pytest.raises(StorageError, match="there is no"):
+        check_writable(tmp_path / "out")
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_of_two_writers_one_gets_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    """Both are in the middle of writing, with the name still free, when either goes on."""
+    if not has_links:
+        monkeypatch.setattr(os, "link", lambda *names: os.stat(tmp_path / "no such file system"))
+    path, both, refused = tmp_path / "one.bin", threading.Barrier(2, timeout=20), list[str]()
+
+    def write(text: str) -> None:
+        def fill(file: BinaryIO) -> None:
+            file.write(text.encode())
+            both.wait()
+
+        try:
+            write_atomically(path, fill, replace=False)
+        except NameTakenError:
+            refused.append(text)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in ("mine", "theirs")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1 and path.read_text() == {"mine": "theirs", "theirs": "mine"}[refused[0]]
+    assert list(tmp_path.iterdir()) == [path]

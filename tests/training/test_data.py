@@ -202,3 +202,14 @@ def test_the_key_follows_data_model_and_number_type() -> None:
     keys = {cache.key({"a": 1}, "m", "float32"), cache.key({"a": 2}, "m", "float32")}
     keys |= {cache.key({"a": 1}, "n", "float32"), cache.key({"a": 1}, "m", "float16")}
     assert len(keys) == 4
+
+
+def test_captions_may_hold_odd_separators_and_other_encodings_are_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    line = '{"file_name": "a.png", "text": "one\u2028two", "emotion": "joy"}\n'
+    (tmp_path / "metadata.jsonl").write_text(line, "utf-8")
+    dataset = folder.Dataset(root=str(tmp_path), size_px=32)
+    assert [example.prompt for example in dataset] == ["one\u2028two"]
+    (tmp_path / "metadata.jsonl").write_bytes(line.replace("\u2028", "é").encode("latin-1"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        len(folder.Dataset(root=str(tmp_path), size_px=32))

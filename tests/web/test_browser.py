@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from studio.emotion import parse_curve
 from studio.web.launch import Running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -35,6 +36,15 @@ FLAGS = [
 FLAGS += ["--disable-component-update", "--disable-sync"]
 TEXT, READOUT, PROMPT = "#emotion-text textarea", ".affect-numbers", "#prompt textarea"
 PATIENCE_MS = 60_000
+# In one task of the page, so that no answer comes between: to the upper right corner of the pad, and Render.
+MOVE_AND_RENDER = """() => {
+  const box = document.querySelector(".affect-svg").getBoundingClientRect();
+  const at = { clientX: box.right - 1, clientY: box.top + 1, button: 0, pointerId: 1, bubbles: true };
+  const svg = document.querySelector(".affect-svg");
+  svg.setPointerCapture = () => {};
+  for (const kind of ["pointerdown", "pointerup"]) svg.dispatchEvent(new PointerEvent(kind, at));
+  document.querySelector("#render").click();
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +97,25 @@ def test_a_click_on_the_pad_makes_a_picture_of_that_feeling(page: Any, app: Runn
     with page.expect_download() as download:
         page.click(".download")
     assert download.value.path().read_bytes() == newest.picture.read_bytes()
+
+
+def test_render_takes_the_pad_as_it_is_even_before_the_text_says_so(page: Any, app: Running) -> None:
+    page.fill(PROMPT, "a stone bridge")
+    x, y, unit = centre(page)
+    page.mouse.click(x - 0.6 * unit, y + 0.3 * unit)
+    say(page, r"v=-0\.(59|6|61) ")
+    page.evaluate(MOVE_AND_RENDER)
+    page.wait_for_selector('.tile[title^="a stone bridge"] img')
+    emotion = parse_curve(app.service.history()[0].values["emotion"]).at(0.0)
+    assert emotion.as_tuple() == (1.0, 1.0, 0.0)
+    page.fill(TEXT, "calm:0.5")
+    sync_api.expect(page.locator(READOUT)).to_contain_text("valence +0.22")
+    assert page.evaluate("document.querySelector('#pad .affect').newest()") is None
+
+
+def test_an_example_fills_the_prompt(page: Any) -> None:
+    page.get_by_role("button", name="a bare tree, woodcut").click()
+    say(page, "^a bare tree, woodcut$", PROMPT)
 
 
 def test_a_refresh_loses_nothing_and_settings_come_back(page: Any, app: Running) -> None:

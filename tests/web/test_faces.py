@@ -19,9 +19,30 @@ def test_a_picked_label_writes_a_text_that_means_the_same_point(taxonomy: str, i
 
 
 def test_a_text_finds_its_label_and_intensity() -> None:
-    faces = Faces.of_text("awe:0.6", "mikels")
-    assert (faces.label, faces.text) == ("awe", "awe:0.6")
+    faces = Faces.of_text("joy:0.6", "goemotions")
+    assert (faces.label, faces.text) == ("joy", "joy:0.6")
     assert Faces.of_text("mikels/awe:0.6", "mikels").intensity == 0.6
+
+
+def test_a_word_that_the_taxonomy_has_elsewhere_is_not_its_label() -> None:
+    awe, positive = lexicon().lookup("awe").vad, lexicon().lookup("mikels/awe").vad
+    assert awe != positive
+    assert Faces.of_text("awe", "mikels").label == lexicon().nearest(awe, "mikels").word
+    assert Faces.of_text("awe:0.6", "plutchik").label == "awe"
+
+
+@pytest.mark.parametrize("taxonomy", sorted(lexicon().taxonomies))
+def test_touching_the_intensity_keeps_the_direction_of_a_written_word(taxonomy: str) -> None:
+    for label in labels(taxonomy):
+        written = Faces.of_text(f"{taxonomy}/{label}", taxonomy)
+        touched = Faces.of_label(taxonomy, written.label, 0.5)
+        assert touched.vad == written.vad.scaled(0.5)
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_text_is_neutral(blank: str) -> None:
+    faces = Faces.of_text(blank, "emoart")
+    assert (faces.text, faces.vad) == (blank, NEUTRAL)
 
 
 def test_a_point_becomes_text_of_two_decimals() -> None:
@@ -40,7 +61,7 @@ def test_a_curve_shows_where_it_begins() -> None:
     assert not faces.curve.is_constant
 
 
-@pytest.mark.parametrize("text", ["contentmnt", "joy +", "v=3", "joy@150%", "x" * 501, ""])
+@pytest.mark.parametrize("text", ["contentmnt", "joy +", "v=3", "joy@150%", "x" * 501])
 def test_a_bad_text_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         Faces.of_text(text, "emoart")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from studio import catalog
+from studio.emotion import NEUTRAL
 from studio.errors import InputError, NotFoundError, StudioError
 from studio.params import ParamSpec
 from studio.request import MAX_SEED, RenderRequest
@@ -32,8 +33,9 @@ def test_no_seed_is_a_new_one_each_time() -> None:
     assert len({request.seed for request in form(count=8, seed=None).requests()}) == 8
 
 
-def test_an_empty_emotion_is_neutral() -> None:
-    assert form(emotion="").requests()[0].curve.text == "neutral"
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_emotion_is_neutral(blank: str) -> None:
+    assert form(emotion=blank).requests()[0].curve.at(0.0) == NEUTRAL
 
 
 def test_the_form_comes_back_from_its_request() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from studio.request import RenderRequest
 from studio.settings import Settings
 from studio.web import views
 from studio.web.form import Form, form_of_file
+from studio.web.image_page import EXAMPLES
 from studio.web.launch import Running, free_port
 from studio.web.service import JobView, Service
 
@@ -231,6 +234,18 @@ def test_what_people_wrote_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "&lt;b&gt;&quot;x&quot;&lt;/b&gt;" in views.made(done)
     assert "file=" in views.download(done)
     assert "x%26y.png" in views.download(done)
+
+
+@pytest.mark.usefixtures("toys")
+def test_an_old_job_with_a_word_that_no_lexicon_has_any_more_is_shown() -> None:
+    values = {**view().values, "emotion": "zeitgeist"}
+    assert "zeitgeist (unknown to this version)" in views.made(view(values=values))
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_example_prompts_use_words_of_the_embedded_model(text: str) -> None:
+    vocabulary = json.loads((catalog.ROOT / "assets/models/emotion-tiny/tokenizer/vocab.json").read_text())
+    assert [word for word in re.findall(r"[a-z]+", text) if f"{word}</w>" not in vocabulary] == []
 
 
 def test_a_picture_of_somebody_else_is_refused_with_a_reason(app: Running, tmp_path: Path) -> None:

@@ -75,13 +75,21 @@ class Dataset:
     def _metadata(self) -> Path:
         return Path(self.root) / METADATA
 
+    def _lines(self) -> list[str]:
+        """Lines end at line feeds only: captions may hold any other separator."""
+        try:
+            return self._metadata.read_text("utf-8-sig").split("\n")
+        except UnicodeDecodeError as error:
+            why = f"{str(self._metadata)!r} is not UTF-8 text (byte {error.start})"
+            raise InputError("dataset.root", self.root, why) from None
+
     @cached_property
     def _rows(self) -> tuple[_Row, ...]:
         if not self.root or not self._metadata.is_file():
             raise InputError("dataset.root", self.root, f"no {METADATA} in folder {self.root!r}")
         rows: list[_Row] = []
         problems: list[tuple[int, str]] = []
-        for number, line in enumerate(self._metadata.read_text("utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(self._lines(), 1):
             if not line.strip():
                 continue
             try:
