@@ -38,16 +38,18 @@ else:
 KIND = "emotion_lora"
 
 # What to adapt in a diffusers UNet: regular expressions on full module names. `time_emb_proj` sees one vector
-# per row, not one per pixel: gating it lets a feeling shift every feature map at almost no cost. Convolutions
-# reach colour, line and composition directly; all of attention costs as much again.
+# per row, not one per pixel: gating it lets a feeling shift every feature map at almost no cost. The first
+# convolution of each block reaches line and composition; with all convolutions and attention ("deep") the
+# adapter costs more than a fifth of the network.
 _CROSS = r".*\.attn2\.(to_k|to_v)"
 _ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
 _CHEAP = r".*\.time_emb_proj|conv_in|conv_out"
+_ENTRIES = r".*\.resnets\.\d+\.conv1"
 _CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
 PRESETS: dict[str, dict[str, str]] = {
     "light": {"unet": f"{_CROSS}|{_CHEAP}"},
     "attention": {"unet": f"{_ATTENTION}|{_CHEAP}"},
-    "standard": {"unet": f"{_CROSS}|{_CHEAP}|{_CONVOLUTIONS}"},
+    "standard": {"unet": f"{_CROSS}|{_CHEAP}|{_ENTRIES}"},
     "deep": {"unet": f"{_ATTENTION}|{_CHEAP}|{_CONVOLUTIONS}"},
 }
 

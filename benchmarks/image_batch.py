@@ -77,7 +77,7 @@ def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[
 
 def plain_way(adapter: Adapter, dtype: torch.dtype | None) -> Callable[[], object]:
     """diffusers alone: a baked LoRA per emotion, switched per request."""
-    options = {} if dtype is None else {"torch_dtype": dtype}
+    options = {} if dtype is None else {"dtype": dtype}
     pipe = StableDiffusionPipeline.from_pretrained(find_model(MODEL), safety_checker=None, **options)
     pipe.set_progress_bar_config(disable=True)
     for index, point in enumerate(EMOTIONS):
@@ -123,7 +123,7 @@ def overhead_figures(adapter: Adapter) -> _report.Figures:
     """One UNet call with 2 x ROWS rows (guidance): bare, plain LoRA of the same shape, gated."""
     load = StableDiffusionPipeline.from_pretrained
     nets = {
-        name: load(find_model(MODEL), safety_checker=None, torch_dtype=torch.float32)
+        name: load(find_model(MODEL), safety_checker=None, dtype=torch.float32)
         for name in ("bare", "plain", "gated")
     }
     nets["plain"].load_lora_weights(adapter.bake(EMOTIONS[0]), adapter_name="plain")

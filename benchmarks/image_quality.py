@@ -109,7 +109,7 @@ def megabytes(folder: str) -> float:
 
 def measure() -> _report.Figures:
     folder = find_model("emotion-tiny")
-    vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
+    vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", dtype=torch.float32).eval()
     held_out = np.stack([one(index, UNSEEN, "plain")[0] for index in range(PICTURES)])
     reader = PictureReader.from_pretrained(ASSETS / "models" / "picture-reader").eval()
     texts, scenes = prompts(PICTURES)

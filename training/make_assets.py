@@ -96,7 +96,9 @@ def make_folder(seed: int) -> None:
         image_encoder=None,
         requires_safety_checker=False,
     )
-    pipeline.to(torch.float16).save_pretrained(MODEL, safe_serialization=True, max_shard_size="15MB")
+    pipeline.to(torch.float16)
+    net.text.float()  # transformers loads what was saved, diffusers float32 by default: both must agree
+    pipeline.save_pretrained(MODEL, safe_serialization=True, max_shard_size="15MB")
     (MODEL / "studio.json").write_text(json.dumps({"guidance": GUIDANCE}) + "\n")
     for name in ("vocab.json", "merges.txt"):  # for readers of the older tokenizer layout
         shutil.copy(RUNS / "tokenizer" / name, MODEL / "tokenizer" / name)

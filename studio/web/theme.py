@@ -28,6 +28,7 @@ def theme() -> gr.themes.Base:
     return base.set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
+        body_text_color_subdued="*neutral_600",
         background_fill_primary="#ffffff",
         background_fill_primary_dark="*neutral_900",
         block_background_fill="#ffffff",

@@ -1,4 +1,4 @@
-"""A started app whose default model is the toy pipeline: real classes, random weights, quick pictures."""
+"""A started app with the embedded model and its adapter."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ import gc
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.image.sd import DEFAULT_MODEL, Pipeline
-from studio import catalog
 from studio.settings import Settings
 from studio.web.launch import Running, start
-
-
-@pytest.fixture(scope="session")
-def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An assets folder with one model, under the name of the embedded one."""
-    folder = tmp_path_factory.mktemp("assets")
-    Pipeline.tiny(0).pipe.save_pretrained(folder / "models" / DEFAULT_MODEL)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def toys(toy_assets: Path) -> Iterator[None]:
-    """The catalogue lists the toy model and no adapter."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalog, "ASSETS", toy_assets)
-        yield
 
 
 def unused_port() -> int:
@@ -62,7 +43,7 @@ def loops_closed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def app(toys: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The whole app on a free port, with its worker."""
     settings = Settings(outputs=tmp_path_factory.mktemp("outputs"), port=unused_port())
     with loops_closed():

@@ -12,16 +12,21 @@ from studio import catalog
 from studio.emotion import NEUTRAL
 from studio.errors import InputError, NotFoundError, StudioError
 from studio.params import ParamSpec
-from studio.request import MAX_SEED, RenderRequest
+from studio.request import MAX_SEED, AdapterUse, RenderRequest
 from studio.web import controls
-from studio.web.form import BARE, Form, form_of
-
-pytestmark = pytest.mark.usefixtures("toys")
+from studio.web.form import BARE, OWN, Form, form_of
 
 
 def form(**changes: Any) -> Form:
     plain = Form("a harbour", "", "awe:0.8", "image/sd", "", seed=7)
     return dataclasses.replace(plain, **changes)
+
+
+def test_the_strength_multiplies_that_of_every_adapter() -> None:
+    for adapter, expected in ((OWN, 0.6), ("vad-image", 0.6), ("vad-image:0.5", 0.3)):
+        (request,) = form(adapter=adapter, strength=0.6).requests()
+        assert request.adapters == (AdapterUse("vad-image", expected),)
+    assert form(adapter=BARE).requests()[0].adapters == ()
 
 
 def test_a_fixed_seed_counts_upwards_and_wraps() -> None:
@@ -38,8 +43,10 @@ def test_an_empty_emotion_is_neutral(blank: str) -> None:
     assert form(emotion=blank).requests()[0].curve.at(0.0) == NEUTRAL
 
 
-def test_the_form_comes_back_from_its_request() -> None:
-    asked = form(params={"steps": 3, "width": 64}, negative_prompt="fog", adapter=BARE)
+@pytest.mark.parametrize("adapter", [OWN, BARE, "vad-image", "vad-image:0.5"])
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_the_form_comes_back_from_its_request(adapter: str, strength: float) -> None:
+    asked = form(params={"steps": 3, "width": 64}, negative_prompt="fog", adapter=adapter, strength=strength)
     (request,) = asked.requests()
     assert form_of(request.to_dict()).requests() == [request]
 

@@ -171,7 +171,6 @@ def wait_for(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.usefixtures("toys")
 def test_jobs_outlive_the_app(tmp_path: Path) -> None:
     settings = Settings(outputs=tmp_path)
     first = Service(settings)
@@ -184,7 +183,6 @@ def test_jobs_outlive_the_app(tmp_path: Path) -> None:
     second.stop()
 
 
-@pytest.mark.usefixtures("toys")
 def test_warming_up_leaves_no_job_and_reports_a_missing_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,14 +212,12 @@ def view(**changes: Any) -> JobView:
     return JobView(**{**plain, "eta_s": 12.4, "seconds": None, "notes": (), "error": None, **changes})
 
 
-@pytest.mark.usefixtures("toys")
 def test_progress_is_said_in_steps_and_seconds() -> None:
     text = views.stage([view()])
     assert "step 7 of 20, about 12 s left" in text
     assert 'aria-valuenow="35"' in text
 
 
-@pytest.mark.usefixtures("toys")
 def test_what_people_wrote_is_escaped_everywhere(tmp_path: Path) -> None:
     picture = tmp_path / "00001-x&y.png"
     Image.new("RGB", (8, 8)).save(picture)
@@ -236,7 +232,6 @@ def test_what_people_wrote_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "x%26y.png" in views.download(done)
 
 
-@pytest.mark.usefixtures("toys")
 def test_an_old_job_with_a_word_that_no_lexicon_has_any_more_is_shown() -> None:
     values = {**view().values, "emotion": "zeitgeist"}
     assert "zeitgeist (unknown to this version)" in views.made(view(values=values))
