@@ -172,10 +172,13 @@ def test_text_and_labels_move_the_pad(page: Any) -> None:
 def test_a_long_render_is_watched_and_cancelled(page: Any, app: Running) -> None:
     page.fill(PROMPT, "a very long one")
     page.get_by_text("More settings").click()
-    page.get_by_label("number input for Steps").fill("150")
     page.get_by_text("Advanced", exact=True).click()
     page.get_by_label("Width (px)").fill("512")
     page.get_by_label("Height (px)").fill("512")
+    steps = page.get_by_label("number input for Steps")
+    steps.fill("150")
+    steps.press("Tab")  # a slider takes a typed number when it is left
+    sync_api.expect(page.get_by_label("range slider for Steps")).to_have_value("150")
     page.click("#render")
     page.wait_for_selector(".stage-leased .bar")
     sync_api.expect(page.locator(".stage-words")).to_contain_text("of 150", timeout=PATIENCE_MS)
