@@ -92,8 +92,8 @@ def _writer_lives(path: Path) -> bool:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # it lives, as somebody else's
+        pass
     return True
 
 

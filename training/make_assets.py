@@ -1,6 +1,6 @@
 """Make the embedded assets again: `python -m training.make_assets image --seed 0`.
 
-Every stage resumes where it stopped and is skipped when it is done; stages can be run one by one with
+Every training resumes where it stopped and a finished one is not repeated; stages can be run one by one with
 `--stage`, side by side on several cores. Everything is made from nothing: no download, no foreign data.
 """
 
@@ -29,7 +29,6 @@ READER = ASSETS / "models" / "picture-reader"
 # name: (pictures, offset to the seed, law of the feelings); the seeds of a gallery never meet another's
 GALLERIES = {
     "base": (24576, 1, "plain"),
-    "moods": (12288, 2, "any"),
     "reader": (10240, 3, "any"),
     "held_out": (1024, 4, "any"),
 }

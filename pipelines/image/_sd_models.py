@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import InputError, ModelError, nearest
 from studio.lazy import lazy
+from studio.settings import DEVICES, DTYPES
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +30,6 @@ transformers = lazy("transformers")
 
 DEFAULT_GUIDANCE = 5.0
 _FAMILY = {"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"}
-_DEVICES = ("auto", "cpu", "cuda", "mps")
-_DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 def load(model: str, device: str, dtype: str) -> Any:
@@ -81,9 +80,9 @@ def torch_device(device: str) -> str:
         has_metal = torch.backends.mps.is_available()
         return "cuda" if torch.cuda.is_available() else "mps" if has_metal else "cpu"
     kind = device.partition(":")[0]
-    if kind not in _DEVICES:
+    if kind not in DEVICES:
         raise InputError(
-            "device", device, f"{device!r} is not one of {', '.join(_DEVICES)}", nearest(kind, _DEVICES)
+            "device", device, f"{device!r} is not one of {', '.join(DEVICES)}", nearest(kind, DEVICES)
         )
     if (kind == "cuda" and not torch.cuda.is_available()) or (
         kind == "mps" and not torch.backends.mps.is_available()
@@ -94,9 +93,9 @@ def torch_device(device: str) -> str:
 
 def torch_dtype(dtype: str, device: str) -> torch.dtype:
     """`auto`: half precision on an accelerator; float32 on a CPU, where a batch must not change a row."""
-    if dtype not in _DTYPES:
+    if dtype not in DTYPES:
         raise InputError(
-            "dtype", dtype, f"{dtype!r} is not one of {', '.join(_DTYPES)}", nearest(dtype, _DTYPES)
+            "dtype", dtype, f"{dtype!r} is not one of {', '.join(DTYPES)}", nearest(dtype, DTYPES)
         )
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "float16"

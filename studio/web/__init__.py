@@ -6,6 +6,5 @@ becomes a job in the ledger, and what the page shows is read from there.
 
 import os
 
-# Read by gradio and the hub when they are imported: nothing is reported to anybody.
+# Read by gradio when it is imported: nothing is reported to anybody. For the hub, `studio` itself says so.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
