@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from studio.artifacts import write_atomically
 from studio.errors import ModelError
 from studio.lazy import lazy
+from studio.storage import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

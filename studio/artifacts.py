@@ -13,9 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from studio import provenance as origin
 from studio.provenance import read_provenance
-from studio.storage import TEMPORARY_PREFIX, write_atomically
+from studio.storage import write_atomically
 
-__all__ = ["TEMPORARY_PREFIX", "Picture", "read_provenance", "write_atomically"]
+__all__ = ["Picture", "read_provenance"]
 
 
 @dataclass(frozen=True, slots=True)
