@@ -71,6 +71,46 @@ class Pipeline(Protocol):
         ...
 
 
+class TrainablePipeline(Pipeline, Protocol):
+    """A family that adapters can be trained for. Tensors are rows (R, ...); those of `prepare` can be cached.
+
+    Its `modules` name the network that learns "unet" or "transformer".
+    """
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """(width, height) in pixels that the model was trained at."""
+        ...
+
+    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Any]:
+        """What the frozen parts make of pictures and captions, on the CPU; `size`: (width, height) in px."""
+        ...
+
+    def prepare_text(self, prompts: Sequence[str]) -> dict[str, Any]:
+        """The share of `prepare` that captions alone make."""
+        ...
+
+    def predict(
+        self, tensors: Mapping[str, Any], emotions: Sequence[VAD], set_emotion: SetEmotion, generator: Any
+    ) -> tuple[Any, Any, Any]:
+        """What the network makes of noised rows, what it should make, and the timesteps. The same generator
+
+        state draws the same noise and times, whatever the captions and emotions are.
+        """
+        ...
+
+    def loss(
+        self,
+        tensors: Mapping[str, Any],
+        emotions: Sequence[VAD],
+        set_emotion: SetEmotion,
+        generator: Any,
+        snr_gamma: float | None = None,
+    ) -> Any:
+        """Scalar to minimise. `snr_gamma` weighs timesteps by min-SNR; InputError where a family has none."""
+        ...
+
+
 class Adapter(Protocol):
     """A small file that bends a frozen model towards a feeling."""
 

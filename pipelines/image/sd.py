@@ -146,18 +146,45 @@ class Pipeline:
                 latents = torch.nn.functional.interpolate(latents, scale_factor=shrink, mode="area")
             return self._decode(latents)
 
-    def prepare(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
         """The frozen part of training, worth caching: `latents` (R, C, h, w), `text` (R, L, C) on the CPU.
 
-        Media are paths, PIL images or uint8 arrays (H, W, 3), cropped and resized to the model's own size.
+        Media are paths, PIL images or uint8 arrays (H, W, 3), cropped and resized to `size` (width, height)
+        in pixels, by default the model's own.
         """
         vae = self.pipe.vae
         with torch.no_grad():
-            pixels = torch.stack([_pixels(example.media, self.native_size) for example in examples])
+            pixels = torch.stack([_pixels(example.media, size or self.native_size) for example in examples])
             encoded = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
-            prompts = [example.prompt for example in examples]
-            text, _ = self.pipe.encode_prompt(prompts, self.pipe.device, 1, False)
-        return {"latents": (encoded * vae.config.scaling_factor).cpu(), "text": text.cpu()}
+        latents = (encoded * vae.config.scaling_factor).cpu()
+        return {"latents": latents, **self.prepare_text([example.prompt for example in examples])}
+
+    def prepare_text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """The share of `prepare` that captions alone make: `text` (R, L, C) on the CPU."""
+        with torch.no_grad():
+            text, _ = self.pipe.encode_prompt(list(prompts), self.pipe.device, 1, False)
+        return {"text": text.cpu()}
+
+    def predict(
+        self,
+        tensors: Mapping[str, Tensor],
+        emotions: Sequence[VAD],
+        set_emotion: SetEmotion,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise the rows and let the network look: what it made, what the schedule wants (both R, C, h, w),
+
+        timesteps (R,). `generator` (CPU) draws noise and timesteps: the same one sees the same noise.
+        """
+        scheduler, unet = self._noise_schedule, self.pipe.unet
+        latents, text = (tensors[name].to(unet.device, unet.dtype) for name in ("latents", "text"))
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        last = scheduler.config.num_train_timesteps
+        timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(unet.device)
+        set_emotion(list(emotions))
+        noisy = scheduler.add_noise(latents, noise, timesteps)
+        made = unet(noisy, timesteps, encoder_hidden_states=text, return_dict=False)[0]
+        return made, _target(scheduler, latents, noise, timesteps), timesteps
 
     def loss(
         self,
@@ -167,22 +194,15 @@ class Pipeline:
         generator: torch.Generator,
         snr_gamma: float | None = None,
     ) -> Tensor:
-        """Scalar mean squared error of the prediction the model's scheduler asks for.
+        """Scalar mean squared error of `predict`; `snr_gamma`, usually 5, weighs timesteps by min-SNR."""
+        made, wanted, timesteps = self.predict(tensors, emotions, set_emotion, generator)
+        per_row: Tensor = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
+        return (per_row * _snr_weights(self._noise_schedule, timesteps, snr_gamma)).mean()
 
-        `generator` (CPU) draws noise and timesteps; `snr_gamma`, usually 5, weighs timesteps by min-SNR.
-        """
-        # a sampler may know only the timesteps it visits; training noise is DDPM's for every model here
-        scheduler, unet = diffusers.DDPMScheduler.from_config(self.pipe.scheduler.config), self.pipe.unet
-        latents, text = (tensors[name].to(unet.device, unet.dtype) for name in ("latents", "text"))
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        last = scheduler.config.num_train_timesteps
-        timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(unet.device)
-        set_emotion(list(emotions))
-        noisy = scheduler.add_noise(latents, noise, timesteps)
-        predicted = unet(noisy, timesteps, encoder_hidden_states=text, return_dict=False)[0]
-        wanted = _target(scheduler, latents, noise, timesteps)
-        per_row: Tensor = (predicted.float() - wanted.float()).square().flatten(1).mean(dim=1)
-        return (per_row * _snr_weights(scheduler, timesteps, snr_gamma)).mean()
+    @property
+    def _noise_schedule(self) -> Any:
+        """Training noise is DDPM's for every model here; a sampler may know only the steps it visits."""
+        return diffusers.DDPMScheduler.from_config(self.pipe.scheduler.config)
 
 
 def _feeler(batch: Sequence[RenderRequest], set_emotion: SetEmotion, guided: bool) -> Callable[[float], None]:
