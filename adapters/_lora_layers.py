@@ -21,6 +21,7 @@ lora = lazy("peft.tuners.lora.layer")
 peft = lazy("peft")
 
 _NAME = "emotion"  # PEFT's name of the adapter inside its layer
+NETWORKS = ("unet", "transformer")  # what denoises: a model has one of them
 Shape = tuple[int, ...]
 
 
@@ -83,8 +84,11 @@ class GatedLayer:
 def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> dict[str, Any]:
     """Linear and convolution layers that `targets` choose, by full name `<component>.<layer>`, sorted."""
     found: dict[str, Any] = {}
+    has_network = any(name in modules for name in NETWORKS if name in targets)
     for component, pattern in targets.items():
         if component not in modules:
+            if has_network and component in NETWORKS:
+                continue  # a preset names both kinds; a model has one
             raise ModelError(f"adapter: the model has no {component!r}, only {', '.join(modules)}")
         try:
             chosen = re.compile(pattern)
@@ -97,6 +101,16 @@ def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> di
     if not found:
         raise ModelError(f"adapter: no layer of {', '.join(modules)} matches {dict(targets)}")
     return dict(sorted(found.items()))
+
+
+def shapes(modules: Mapping[str, nn.Module]) -> dict[str, Shape]:
+    """Weight shapes of every layer that can be adapted, by full name `<component>.<layer>`."""
+    return {
+        f"{component}.{name}": tuple(module.weight.shape)
+        for component, network in modules.items()
+        for name, module in network.named_modules()
+        if isinstance(module, _adaptable())
+    }
 
 
 def _adaptable() -> tuple[type, ...]:
@@ -143,15 +157,27 @@ def _lora_layer(original: Any, factors: tuple[Tensor, Tensor], scaling: float, t
         layer = lora.dispatch_default(base, _NAME, config=config, r=len(a), lora_alpha=scaling * len(a))
     layer.base_layer = original  # which may wear another adapter already
     if not trains:
-        a, b = (torch.nn.Parameter(_like(factor, base.weight), requires_grad=False) for factor in factors)
+        a, b = (torch.nn.Parameter(_like(factor, base), requires_grad=False) for factor in factors)
     layer.lora_A[_NAME].weight, layer.lora_B[_NAME].weight = a, b
     layer.training = original.training
     return layer
 
 
-def _like(factor: Tensor, weight: Tensor) -> Tensor:
-    dtype = weight.dtype if weight.is_floating_point() else torch.float32  # a quantised base
-    return factor.detach().to(weight.device, dtype)
+def _like(factor: Tensor, base: Any) -> Tensor:
+    """Where and in the type that the base layer computes; a quantised or 8-bit base says none: float32."""
+    weight = base.weight
+    computes = weight.is_floating_point() and weight.element_size() > 1
+    return factor.detach().to(_device(base), weight.dtype if computes else torch.float32)
+
+
+def _device(base: Any) -> Any:
+    """A layer whose weight is fetched for each use (sequential offload) has it on "meta" between them."""
+    if base.weight.device.type != "meta":
+        return base.weight.device
+    device = getattr(getattr(base, "_hf_hook", None), "execution_device", None)
+    if device is None:
+        raise ModelError("adapter: the model's weights are not loaded, it cannot wear anything")
+    return device
 
 
 @contextmanager

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adapters import _label_blocks as blocks
 from adapters import _lora_layers as layers
-from adapters import gates
+from adapters import gates, lora_files
 from adapters._adapter_files import read_adapter, write_adapter
+from adapters._lora_skeleton import skeleton
 from studio.emotion import VAD
 from studio.errors import InputError, ModelError
 from studio.lazy import lazy
@@ -46,11 +48,20 @@ _ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
 _CHEAP = r".*\.time_emb_proj|conv_in|conv_out"
 _ENTRIES = r".*\.resnets\.\d+\.conv1"
 _CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
+# In a diffusion transformer the layers that turn the time into scales and shifts (`norm1.linear`,
+# `adaLN_modulation`) see one vector per row. Never the embedders: some run all rows as one sequence.
+_MODULATION = r".*\.norm1?(_context)?\.linear|.*\.adaLN_modulation\.\d"
+_TOKENS_CROSS = r".*\.(attn2?|attention)\.(to_k|to_v|add_k_proj|add_v_proj)"
+_TOKENS = r".*\.(attn2?|attention)\.(to_q|to_k|to_v|to_out\.0|add_[qkv]_proj|to_add_out)"
+_FEED_FORWARD = r".*\.(ff(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|proj_mlp|proj_out)"
 PRESETS: dict[str, dict[str, str]] = {
-    "light": {"unet": f"{_CROSS}|{_CHEAP}"},
-    "attention": {"unet": f"{_ATTENTION}|{_CHEAP}"},
-    "standard": {"unet": f"{_CROSS}|{_CHEAP}|{_ENTRIES}"},
-    "deep": {"unet": f"{_ATTENTION}|{_CHEAP}|{_CONVOLUTIONS}"},
+    "light": {"unet": f"{_CROSS}|{_CHEAP}", "transformer": f"{_TOKENS_CROSS}|{_MODULATION}"},
+    "attention": {"unet": f"{_ATTENTION}|{_CHEAP}", "transformer": _TOKENS},
+    "standard": {"unet": f"{_CROSS}|{_CHEAP}|{_ENTRIES}", "transformer": f"{_TOKENS}|{_MODULATION}"},
+    "deep": {
+        "unet": f"{_ATTENTION}|{_CHEAP}|{_CONVOLUTIONS}",
+        "transformer": f"{_TOKENS}|{_MODULATION}|{_FEED_FORWARD}",
+    },
 }
 
 
@@ -177,9 +188,44 @@ class Adapter:
                 baked[f"{name}.lora_B.weight"] = b * of_layer.view(1, -1, *[1] * (b.ndim - 2))
         return baked
 
+    def export(
+        self,
+        path: Path,
+        dialect: str,
+        emotion: VAD,
+        strength: float = 1.0,
+        about: Mapping[str, Any] | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
+        replace: bool = False,
+    ) -> tuple[str, ...]:
+        """Write the LoRA of one emotion as a file for other tools, see `lora_files.write`; returns notes."""
+        if modules is not None:
+            self._check_base(
+                modules,
+                {name: shape for name, shape in layers.shapes(modules).items() if name in self.layers},
+            )
+        baked = self.bake(emotion, strength)
+        lora = {
+            name: (baked[f"{name}.lora_A.weight"], baked[f"{name}.lora_B.weight"]) for name in self.layers
+        }
+        record = {"vad": emotion.as_tuple(), "strength": strength, "base_model": self.config.base_model}
+        return lora_files.write(path, lora, dialect, {**record, **(about or {})}, modules, replace)
+
+    @classmethod
+    def of_label_loras(
+        cls, kernels: gates.LabelKernels, loras: Mapping[str, blocks.Lora], base_model: str
+    ) -> Adapter:
+        """One adapter of basis `labels` from LoRAs that were trained alone, one for each label."""
+        weights, rank = blocks.block_weights({label: loras[label] for label in kernels})
+        targets = blocks.exactly({name: None for lora in loras.values() for name in lora})
+        config = Config("labels", rank, float(rank), targets, dict(kernels), base_model)
+        return cls(config, weights)
+
     @contextmanager
     def _worn(self, modules: Mapping[str, nn.Module], strength: float, train: bool) -> Iterator[SetEmotion]:
-        found = layers.matching(modules, self.config.targets)
+        held = {name.partition(".")[0] for name in self.layers}  # of the components that a preset names
+        targets = {name: chosen for name, chosen in self.config.targets.items() if name in held}
+        found = layers.matching(modules, targets)
         self._check_base(modules, {name: tuple(layer.weight.shape) for name, layer in found.items()})
         with ExitStack() as stack:
             if train:
@@ -245,6 +291,20 @@ class Adapter:
             f"adapter: made for {made_for!r} ({self.fingerprint}), it does not fit {this!r} "
             f"({layers.fingerprint(base)}): layer {different!r} is {there} there and {here} here"
         )
+
+
+def label_adapter(
+    files: Mapping[str, Path], kernels: gates.LabelKernels, model: str, base_model: str
+) -> tuple[Adapter, dict[str, lora_files.LoraFile]]:
+    """An adapter of label LoRA files for `model` (folder or hub id), and what each file was.
+
+    Layers of text encoders are left out: a feeling reaches a model where it denoises. Raises ModelError.
+    """
+    modules = skeleton(model)
+    read = {label: lora_files.read(path, modules) for label, path in files.items()}
+    found = {label: lora_files.denoising(file) for label, file in read.items()}
+    loras = {label: file.lora for label, file in found.items()}
+    return Adapter.of_label_loras(kernels, loras, base_model), found
 
 
 def _points(rows: Sequence[RowEmotion]) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Three tables, one class. `vad` is one continuous adapter over nine polynomial terms; `axes` gives valence,
 arousal and dominance a rank block each (three sliders); `labels` gives every label of a taxonomy a block,
-weighted by how well the label fits the point. This file knows points and terms; it knows no layer, no model
-and no lexicon.
+weighted by how well the label fits the point and faded in by how far the point is from NEUTRAL. This file
+knows points and terms; it knows no layer, no model and no lexicon.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _SECOND_DEGREE = {
     "ad": (0, 1, 1),
 }
 
+# How near NEUTRAL nothing is felt: at this distance a label LoRA has 39% of its share, at twice it 86%.
+NEUTRAL_SD = 0.2
+
 LabelKernels = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> (mean VAD, sd VAD)
 
 
@@ -48,8 +51,7 @@ class GateBasis:
         points = np.asarray(emotions, dtype=np.float64)
         if self.table.ndim == 2:
             return np.asarray(np.prod(points[..., None, :] ** self.table, axis=-1), dtype=np.float64)
-        felt = points.any(axis=-1, keepdims=True)  # two softmaxes of one point may differ by rounding
-        return np.asarray((self._weights(points) - self._weights(np.zeros(3))) * felt)
+        return np.asarray(self._weights(points) * _felt(points)[..., None])
 
     def ranks(self, rank: int) -> int:
         """Ranks a LoRA needs in all: `rank`, or `rank` per block."""
@@ -68,12 +70,21 @@ class GateBasis:
         return np.random.default_rng(seed).normal(0.0, 0.8, (len(self.terms), rank))
 
     def _weights(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Share of each label at a point: normal kernels, normalised to sum 1."""
+        """Share of each label at a point, summing to 1, as the lexicon's `weights`: normal densities."""
         means, sds = self.table
         distance = (points[..., None, :] - means) / sds
-        logits = -0.5 * np.square(distance).sum(axis=-1)
+        logits = -(0.5 * np.square(distance) + np.log(sds)).sum(axis=-1)
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def _felt(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exactly 0 at NEUTRAL, smoothly up to 1: one minus a normal kernel around it.
+
+    Taking the shares at NEUTRAL away instead would run labels that lie near it backwards elsewhere: among
+    Mikels' eight, awe holds half of NEUTRAL and would be worn at minus one half by every other label.
+    """
+    return np.asarray(-np.expm1(-0.5 * np.square(points / NEUTRAL_SD).sum(axis=-1)))
 
 
 def basis(name: str, labels: LabelKernels | None = None) -> GateBasis:

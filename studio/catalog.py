@@ -18,6 +18,7 @@ from typing import Any
 from studio import params
 from studio.errors import ModelError, NotFoundError
 from studio.lazy import lazy
+from studio.settings import Settings
 
 hub = lazy("huggingface_hub")
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"
 DEFAULT_PIPELINE = "image/sd"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}", re.ASCII)  # one folder, never above or below it
 KINDS = {"pipeline": "pipelines", "adapter kind": "adapters", "dataset": "training/data"}
 CLASSES = {"pipeline": "Pipeline", "adapter kind": "Adapter", "dataset": "Dataset"}
 
@@ -66,6 +68,23 @@ def adapters() -> dict[str, Path]:
     return _asset_folders("adapters", "adapter.json")
 
 
+def training_folder() -> Path:
+    """Where the runs of this installation are, a folder each: `training` in EMOTION_STUDIO_OUTPUTS."""
+    return Settings.from_environment().outputs / "training"
+
+
+def trained_adapters() -> dict[str, Path]:
+    """Adapters that were trained here, name -> folder: what the runs in `training_folder` have left.
+
+    A run with the name of an embedded adapter is not among them; its folder can still be named.
+    """
+    found = {
+        path.parent.parent.name: path.parent for path in training_folder().glob("*/adapter/adapter.json")
+    }
+    embedded = adapters()
+    return {name: found[name] for name in sorted(found) if name not in embedded and RUN_NAME.fullmatch(name)}
+
+
 def _asset_folders(kind: str, marker: str) -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted((ASSETS / kind).glob(f"*/{marker}"))}
 
@@ -103,13 +122,15 @@ def _usable_model_folder(folder: Path) -> Path:
 
 
 def find_adapter(name: str) -> Path:
-    """The folder of an adapter: an embedded name or a user's folder with an adapter.json."""
+    """The folder of an adapter: an embedded name, one trained here, or a folder with an adapter.json."""
     embedded = adapters()
     if name in embedded:
         return embedded[name]
+    if RUN_NAME.fullmatch(name) and (training_folder() / name / "adapter" / "adapter.json").is_file():
+        return training_folder() / name / "adapter"
     folder = _folder(name)
     if folder is None:
-        raise NotFoundError("adapter", name, embedded)
+        raise NotFoundError("adapter", name, [*embedded, *trained_adapters()])
     if not (folder / "adapter.json").is_file():
         raise ModelError(f"adapter: {str(folder)!r} is not an adapter folder (no adapter.json in it)")
     return folder

@@ -12,6 +12,7 @@ of threads and processes on one machine may use the same file.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,7 +102,10 @@ class Ledger(LedgerFile):
 
     def enqueue(self, request: RenderRequest) -> int:
         """Add one request at the end of the queue; its number is its id, which is returned."""
-        job = NewJob.of(request)
+        return self.add(NewJob.of(request))
+
+    def add(self, job: NewJob) -> int:
+        """Add one job at the end of the queue; its number is its id, which is returned."""
         with self._transaction() as database:
             top = "SELECT COALESCE(MAX(MAX(id), MAX(number)), 0) FROM jobs"
             highest = database.execute(top).fetchone()[0]
@@ -168,16 +172,25 @@ class Ledger(LedgerFile):
         A job whose worker died MAX_ATTEMPTS times is failed: it is what kills them.
         """
         with self._transaction() as database:
-            owners = database.execute("SELECT DISTINCT owner FROM jobs WHERE state='leased'").fetchall()
-            dead = [owner for (owner,) in owners if is_dead(owner)]
-            marks = ",".join("?" * len(dead))
-            gone = f"state='leased' AND (lease_until<? OR owner IN ({marks}))"
-            now = time.time()
+            gone, whose = _gone(database)
+            why = f"the worker died {MAX_ATTEMPTS} times while rendering this"
             database.execute(
                 f"UPDATE jobs SET state='failed', finished=?, error=? WHERE {gone} AND attempts>=?",
-                (now, f"the worker died {MAX_ATTEMPTS} times while rendering this", now, *dead, MAX_ATTEMPTS),
+                (time.time(), why, *whose, MAX_ATTEMPTS),
             )
-            moved = database.execute(f"UPDATE jobs SET {_BACK} WHERE {gone}", (now, *dead))
+            moved = database.execute(f"UPDATE jobs SET {_BACK} WHERE {gone}", whose)
+            return moved.rowcount
+
+    def abandon(self, owner: str, why: str) -> int:
+        """Cancel the jobs of dead workers other than `owner`, instead of queueing them again, and return how
+        many: for long work, which a person takes up again with `retry`."""
+        with self._transaction() as database:
+            gone, whose = _gone(database)
+            moved = database.execute(
+                "UPDATE jobs SET state='cancelled', owner=NULL, lease_until=NULL, finished=?, error=? "
+                f"WHERE {gone} AND owner<>?",
+                (time.time(), why, *whose, owner),
+            )
             return moved.rowcount
 
     def progress(self, ids: Sequence[int], fraction: float) -> None:
@@ -239,12 +252,12 @@ class Ledger(LedgerFile):
 
     # ---- asking for changes
 
-    def cancel(self, job_id: int) -> bool:
+    def cancel(self, job_id: int, why: str | None = None) -> bool:
         """Cancel a job that is queued or being rendered; its worker stops within a step."""
         return self._write(
-            "UPDATE jobs SET state='cancelled', finished=?, preview=NULL WHERE id=? "
-            "AND state IN ('queued', 'leased')",
-            (time.time(), job_id),
+            "UPDATE jobs SET state='cancelled', finished=?, preview=NULL, error=COALESCE(?, error) "
+            "WHERE id=? AND state IN ('queued', 'leased')",
+            (time.time(), why, job_id),
         )
 
     def cancel_queued(self) -> int:
@@ -325,6 +338,14 @@ class Ledger(LedgerFile):
     def _write(self, statement: str, values: Sequence[Any]) -> bool:
         with self._transaction() as database:
             return database.execute(statement, values).rowcount > 0
+
+
+def _gone(database: sqlite3.Connection) -> tuple[str, list[Any]]:
+    """The condition, with its values, that finds the jobs whose worker is dead."""
+    owners = database.execute("SELECT DISTINCT owner FROM jobs WHERE state='leased'").fetchall()
+    dead = [owner for (owner,) in owners if is_dead(owner)]
+    marks = ",".join("?" * len(dead))
+    return f"state='leased' AND (lease_until<? OR owner IN ({marks}))", [time.time(), *dead]
 
 
 def _job(row: Sequence[Any]) -> Job:

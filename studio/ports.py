@@ -50,8 +50,12 @@ class Pipeline(Protocol):
     """
 
     @classmethod
-    def load(cls, model: str, device: str, dtype: str) -> Pipeline:
-        """`model`: a folder or a hub id. `dtype`: "float32", "bfloat16", "float16" or "auto"."""
+    def load(cls, model: str, device: str, dtype: str, memory: str = "auto") -> Pipeline:
+        """`model`: a folder or a hub id. `dtype`: "float32", "bfloat16", "float16" or "auto".
+
+        `memory`: a word of studio.settings.MEMORY, or "fits": wholly on the device or not at all. Raises
+        MemoryShortage (studio.preflight) before anything is loaded.
+        """
         ...
 
     @classmethod

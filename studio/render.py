@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from studio import __version__, catalog, naming, provenance
 from studio.errors import ModelError, StudioError
 from studio.ports import Adapter, Artifact, OnStep, Pipeline, RowEmotion, SetEmotion, Step
+from studio.preflight import MemoryShortage
 from studio.request import RenderRequest, RenderResult
 from studio.settings import Settings
 from studio.storage import NameTakenError, check_writable
@@ -102,7 +103,8 @@ class Studio:
                 if not _is_out_of_memory(error):
                     raise
                 if limit == 1:
-                    why = "not enough memory for a single one; ask for a smaller size or another device"
+                    remedy = "ask for a smaller size or set EMOTION_STUDIO_MEMORY=offload"
+                    why = f"not enough memory for a single one; {remedy}"
                     raise ModelError(f"model: {batch[0].model!r}: {why}") from error
             limit = self._row_limits[key] = (limit + 1) // 2  # outside `except`: its frames hold the tensors
             gc.collect()
@@ -131,10 +133,24 @@ class Studio:
         log.info("loading %s%s", request.model, first_use)
         gc.collect()  # models that just left the cache hold reference cycles
         load = catalog.load("pipeline", request.pipeline).Pipeline.load
-        pipeline: Pipeline = _translated(
-            f"model: {request.model!r}", lambda: load(location, self.settings.device, self.settings.dtype)
+        return self._with_room(
+            lambda memory: _translated(
+                f"model: {request.model!r}",
+                lambda: load(location, self.settings.device, self.settings.dtype, memory=memory),
+            )
         )
-        return pipeline
+
+    def _with_room(self, load: Callable[[str], Pipeline]) -> Pipeline:
+        """What `load(memory)` returns; the models that are held leave before this one has to be offloaded."""
+        memory = self.settings.memory
+        if self._pipelines:
+            try:
+                return load("fits" if memory == "auto" else memory)
+            except MemoryShortage:
+                log.info("memory is short: %d loaded before make room", len(self._pipelines))
+                self._pipelines.clear()
+            gc.collect()  # outside `except`: its frames may hold what has to go
+        return load(memory)
 
     def _adapter(self, name: str) -> Adapter:
         path = catalog.find_adapter(name)

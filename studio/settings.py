@@ -13,6 +13,7 @@ from studio.errors import InputError, nearest
 PREFIX = "EMOTION_STUDIO_"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+MEMORY = ("auto", "fast", "fp8", "offload", "sequential")
 _RANGES = {"port": (1, 65535), "batch_size": (1, 1024), "models_in_memory": (1, 64)}
 
 
@@ -27,6 +28,7 @@ class Settings:
     port: int = 7860
     batch_size: int = 8  # rows rendered together
     models_in_memory: int = 2
+    memory: str = "auto"  # how a model is placed on an accelerator: see docs/images.md
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -36,6 +38,8 @@ class Settings:
                 raise InputError(name, value, f"must be in [{low}, {high}], got {value}", near)
         if self.dtype not in DTYPES:
             _refuse_word("dtype", self.dtype, DTYPES)
+        if self.memory not in MEMORY:
+            _refuse_word("memory", self.memory, MEMORY)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             _refuse_word("device", self.device, DEVICES)
 

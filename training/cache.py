@@ -2,8 +2,9 @@
 
     <run>/cache/<key>/shard-00000.safetensors   up to 256 rows of every prepared tensor, and their emotions
                       blank.safetensors         the tensors of an empty caption, where captions are dropped
-                      index.json                rows of every shard, examples left out; written last
+                      index.json                place, size and label of every row, examples left out; last
 
+Rows of one tensor have one shape, so each picture size has tensors of its own in a shard: `128x96/latents`.
 The key is a digest of the data's description and the base model's revision, so a changed picture, caption or
 model makes a new cache. Shards are memory-mapped: a data set larger than memory is fine. This file is the one
 place where a broken example is counted and left out. Knows no loss and no optimiser.
@@ -11,10 +12,11 @@ place where a broken example is counted and left out. Knows no loss and no optim
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,23 +27,36 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
-from studio.emotion import VAD
+from studio.emotion import VAD, lexicon
 from studio.errors import InputError, ModelError
 from studio.ports import Example
 from studio.storage import write_atomically
+from training.buckets import Size, cut
 
 SHARD_ROWS = 256
 PREPARE_ROWS = 8  # examples that go through the frozen models together
 MAX_BAD_SHARE = 0.01
+FORMAT = 2  # of the files; a cache in another one is made anew
 _EMOTION = "emotion"  # (rows, 3) float64 beside the pipeline's own tensors
 _INDEX, _BLANK = "index.json", "blank.safetensors"
 
-Prepare = Callable[[Sequence[Example]], Mapping[str, Tensor]]
+Prepare = Callable[[Sequence[Example], Size], Mapping[str, Tensor]]
+PrepareText = Callable[[Sequence[str]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from. `sizes`: what pictures are cut to; `prepare_text` where captions are dropped."""
+
+    dataset: Any
+    prepare: Prepare
+    sizes: tuple[Size, ...]
+    prepare_text: PrepareText | None = None
 
 
 def key(description: Mapping[str, Any], model_revision: str, dtype: str) -> str:
     """Short name of what is cached; equal for equal content."""
-    text = json.dumps([description, model_revision, dtype], sort_keys=True)
+    text = json.dumps([FORMAT, description, model_revision, dtype], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -50,45 +65,51 @@ def is_complete(folder: Path, blank: bool) -> bool:
     return (folder / _INDEX).is_file() and (not blank or (folder / _BLANK).is_file())
 
 
-def fill(folder: Path, dataset: Any, prepare: Prepare, share: tuple[int, int] = (0, 1)) -> None:
+def fill(folder: Path, source: Source, share: tuple[int, int] = (0, 1)) -> None:
     """Write the shards that are missing; `share` is (this process, all processes).
 
     Raises InputError when more than 1% of all examples are broken.
     """
     rank, processes = share
-    starts = range(0, len(dataset), SHARD_ROWS)
+    starts = _starts(source)
     missing = [start for start in starts[rank::processes] if not _shard(folder, start).is_file()]
     bar = tqdm(missing, desc="preparing", unit="shard", disable=rank > 0 or not missing)
     bad: list[str] = []
     for start in bar:
-        bad += _write_shard(folder, dataset, prepare, start)
-        _refuse_many(bad, len(dataset))
+        bad += _write_shard(folder, source, start)
+        _refuse_many(bad, len(source.dataset))
 
 
-def finish(folder: Path, dataset: Any, prepare: Prepare, blank: bool) -> list[str]:
+def finish(folder: Path, source: Source) -> list[str]:
     """Close the cache after all shards are there; returns what was left out and why. Raises InputError."""
-    starts = range(0, len(dataset), SHARD_ROWS)
-    rows: list[int] = []
+    shards: list[list[Any]] = []
     bad: list[str] = []
-    for start in starts:
+    for start in _starts(source):
         with safe_open(_shard(folder, start), framework="pt") as shard:
-            rows.append(shard.get_slice(_EMOTION).get_shape()[0])
-            bad += json.loads(shard.metadata()["bad"])
-    _refuse_many(bad, len(dataset))
-    if blank:
-        _write_blank(folder, dataset, prepare)
-    index = json.dumps({"rows": rows, "left_out": bad}, indent=1)
+            examples = json.loads(shard.metadata()["examples"])
+        shards.append(examples["rows"])
+        bad += examples["left_out"]
+    _refuse_many(bad, len(source.dataset))
+    if not any(shards):
+        raise InputError("dataset", 0, "has no usable example")
+    if source.prepare_text:
+        _write_blank(folder, source.prepare_text)
+    index = json.dumps({"shards": shards, "left_out": bad})
     write_atomically(folder / _INDEX, lambda file: file.write(index.encode()))
     return bad
 
 
 class Cache:
-    """The rows of a finished cache. Row i is the i-th usable example."""
+    """The rows of a finished cache. Row i is the i-th usable example.
+
+    `sizes` ("512x640", width first), `labels` and `numbers` (of the example in its data set) by row.
+    """
 
     def __init__(self, folder: Path) -> None:
         index = json.loads((folder / _INDEX).read_text("utf-8"))
         self._folder = folder
-        self._places = [(shard, row) for shard, rows in enumerate(index["rows"]) for row in range(rows)]
+        self.numbers, self.sizes, self.labels = _columns(index["shards"])
+        self._places = list(_places(index["shards"]))
         blank = folder / _BLANK
         self.blank: dict[str, Tensor] = load_file(blank) if blank.is_file() else {}
         self._open = lru_cache(maxsize=512)(self._open_shard)
@@ -97,51 +118,106 @@ class Cache:
         return len(self._places)
 
     def rows(self, indices: Sequence[int]) -> tuple[dict[str, Tensor], list[VAD]]:
-        """Tensors (rows, ...) on the CPU and the emotion of every row."""
+        """Tensors (rows, ...) on the CPU and the emotion of every row; the rows must have one size."""
         found = [self._row(index) for index in indices]
         tensors = {name: torch.stack([row[name] for row in found]) for name in found[0]}
         points = tensors.pop(_EMOTION).tolist()
         return tensors, [VAD(*point) for point in points]
 
-    def _row(self, index: int) -> dict[str, Tensor]:
-        shard, row = self._places[index]
-        return {name: part[row] for name, part in self._open(shard).items()}
+    def emotions(self, indices: Sequence[int]) -> list[VAD]:
+        """The emotion of every row; of any sizes."""
+        places = [self._places[index] for index in indices]
+        return [VAD(*self._open(shard)[""][_EMOTION][row].tolist()) for shard, row, _ in places]
 
-    def _open_shard(self, shard: int) -> dict[str, Any]:
+    def _row(self, index: int) -> dict[str, Tensor]:
+        shard, row, place = self._places[index]
+        parts = self._open(shard)
+        tensors = {name: part[place] for name, part in parts[self.sizes[index]].items()}
+        return tensors | {_EMOTION: parts[""][_EMOTION][row]}
+
+    def _open_shard(self, shard: int) -> dict[str, dict[str, Any]]:
+        """The tensors of every size by name; emotions, which have no size, under ""."""
         file = safe_open(_shard(self._folder, shard * SHARD_ROWS), framework="pt")
-        return {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        parts: dict[str, dict[str, Any]] = defaultdict(dict)
+        for path in file.keys():  # noqa: SIM118 (not a mapping)
+            size, _, name = path.rpartition("/") if path == _EMOTION else path.partition("/")
+            parts[size][name] = file.get_slice(path)
+        return parts
+
+
+def _columns(shards: Sequence[Sequence[Sequence[Any]]]) -> tuple[list[int], list[str], list[str]]:
+    rows = [row for shard in shards for row in shard]
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+
+
+def _places(shards: Sequence[Sequence[Sequence[Any]]]) -> Iterator[tuple[int, int, int]]:
+    """(shard, row in it, row among those of its size) of every row."""
+    for number, shard in enumerate(shards):
+        seen: dict[str, int] = defaultdict(int)
+        for row, (_, size, _) in enumerate(shard):
+            yield number, row, seen[size]
+            seen[size] += 1
+
+
+def _starts(source: Source) -> range:
+    return range(0, len(source.dataset), SHARD_ROWS)
 
 
 def _shard(folder: Path, start: int) -> Path:
     return folder / f"shard-{start // SHARD_ROWS:05d}.safetensors"
 
 
-def _write_shard(folder: Path, dataset: Any, prepare: Prepare, start: int) -> list[str]:
+def _write_shard(folder: Path, source: Source, start: int) -> list[str]:
     """One shard; returns what could not be read. A shard without any usable example keeps 0 rows."""
-    examples, bad = _read(dataset, range(start, min(start + SHARD_ROWS, len(dataset))))
-    chunks = [examples[at : at + PREPARE_ROWS] for at in range(0, len(examples), PREPARE_ROWS)]
-    parts = [_prepared(prepare, chunk) for chunk in chunks]
-    tensors = {name: _joined(name, [part[name] for part in parts]) for name in parts[0]} if parts else {}
-    points = [example.emotion.vad.as_tuple() for example in examples]
-    tensors[_EMOTION] = torch.tensor(points, dtype=torch.float64).reshape(len(points), 3)
-    data = save(tensors, metadata={"bad": json.dumps(bad)})
+    bad: list[str] = []
+    rows: list[tuple[int, str, str]] = []
+    points: list[tuple[float, float, float]] = []
+    waiting: dict[Size, list[Example]] = defaultdict(list)
+    parts: dict[Size, list[dict[str, Tensor]]] = defaultdict(list)
+    for index, example, size in _read(source, start, bad):
+        rows.append((index, _text(size), _label(example)))
+        points.append(example.emotion.vad.as_tuple())
+        waiting[size].append(example)
+        if len(waiting[size]) == PREPARE_ROWS:
+            parts[size].append(_prepared(source.prepare, waiting.pop(size), size))
+    for size, examples in waiting.items():
+        parts[size].append(_prepared(source.prepare, examples, size))
+    tensors = {_EMOTION: torch.tensor(points, dtype=torch.float64).reshape(len(points), 3)}
+    for size, prepared in parts.items():
+        for name in prepared[0]:
+            tensors[f"{_text(size)}/{name}"] = _joined(name, [part[name] for part in prepared])
+    examples = json.dumps({"rows": rows, "left_out": bad})
+    data = save(tensors, metadata={"examples": examples})  # one key: several come in any order
     write_atomically(_shard(folder, start), lambda file: file.write(data))
     return bad
 
 
-def _read(dataset: Any, indices: range) -> tuple[list[Example], list[str]]:
-    examples, bad = [], []
-    for index in indices:
+def _read(source: Source, start: int, bad: list[str]) -> Iterator[tuple[int, Example, Size]]:
+    """The usable examples of a shard with their numbers and sizes; what is wrong with the others to `bad`."""
+    for index in range(start, min(start + SHARD_ROWS, len(source.dataset))):
         try:
-            examples.append(dataset[index])
+            yield index, *cut(source.dataset[index], source.sizes)
         except InputError as error:
             bad.append(f"example {index}: {error}")
-    return examples, bad
 
 
-def _prepared(prepare: Prepare, examples: Sequence[Example]) -> dict[str, Tensor]:
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _label(example: Example) -> str:
+    """What the data set calls it; else the strongest label of its emotion."""
+    given = example.attributes.get("label")
+    if given is not None:
+        return str(given)
+    weights = example.emotion.weights or lexicon().emotion(example.emotion.vad).weights
+    return max(weights, key=lambda weight: weight[1])[0]
+
+
+def _prepared(prepare: Prepare, examples: Sequence[Example], size: Size) -> dict[str, Tensor]:
     with torch.no_grad():
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in prepare(examples).items()}
+        found = prepare(examples, size)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
     for name, tensor in tensors.items():
         if len(tensor) != len(examples):
             raise ModelError(f"prepare: {name!r} has {len(tensor)} rows for {len(examples)} examples")
@@ -165,20 +241,9 @@ def _refuse_many(bad: Sequence[str], total: int) -> None:
         raise InputError("dataset", len(bad), why)
 
 
-def _write_blank(folder: Path, dataset: Any, prepare: Prepare) -> None:
-    """The tensors that come from the caption alone, for an empty caption.
-
-    They are those that stay the same when only the picture differs; a pipeline need not name them.
-    """
-    examples, _ = _read(dataset, range(min(len(dataset), PREPARE_ROWS)))
-    nothing_said = [dataclasses.replace(example, prompt="") for example in examples]
-    tensors = _prepared(prepare, nothing_said)
-    blank = {name: rows[0].clone() for name, rows in tensors.items() if _all_equal(rows)}
-    if len(blank) == len(tensors):
-        raise InputError("caption_dropout", len(dataset), "needs at least two different pictures")
+def _write_blank(folder: Path, prepare_text: PrepareText) -> None:
+    """The tensors that come from the caption alone, for an empty caption."""
+    with torch.no_grad():
+        blank = {name: rows[0].detach().cpu().clone() for name, rows in prepare_text([""]).items()}
     data = save(blank)
     write_atomically(folder / _BLANK, lambda file: file.write(data))
-
-
-def _all_equal(rows: Tensor) -> bool:
-    return bool((rows.double() - rows[0].double()).abs().max() < 1e-4)

@@ -55,7 +55,9 @@ def save(folder: Path, checkpoint: Checkpoint, keep_last: int) -> Path:
         _flush(folder)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise StorageError(f"checkpoint: cannot write {str(final)!r}: {error}") from error
+        newest = latest(folder)
+        kept = f"{newest} is kept" if newest else "there is none yet"
+        raise StorageError(f"checkpoint: cannot write {str(final)!r}: {error}; {kept}") from error
     for old in _folders(folder)[:-keep_last]:
         _drop(old)
     return final

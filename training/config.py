@@ -17,12 +17,16 @@ from types import ModuleType
 from typing import Any
 
 from studio import catalog, params
+from studio.emotion import lexicon
 from studio.errors import InputError, nearest
 from studio.params import param
+from training import slider_recipe
+from training.slider_recipe import Slider
 
 # Fields that change what is kept or reported, never the weights: a run may be resumed with other values.
 FREE_FIELDS = frozenset(
     {"output", "checkpoint_every", "keep_last", "validate_every", "log_every", "save_half"}
+    | {"reader", "validation_pictures", "validation_prompts", "gradient_checkpointing"}
 )
 
 
@@ -48,6 +52,7 @@ class Recipe:
 
     dataset: DatasetChoice
     adapter: AdapterChoice
+    slider: Slider | None = None  # an axis learnt from words, in place of the examples' own emotions
     pipeline: str = param("image/sd", "model family, a file of pipelines/")
     model: str = param("emotion-tiny", "embedded name, folder, hub id, or tiny:SEED for random toy weights")
     output: str = param("outputs/training/run", "folder of the run")
@@ -63,12 +68,28 @@ class Recipe:
     max_gradient_norm: float = param(1.0, "gradients are clipped to this length", min=1e-6, max=1e6)
     ema_decay: float = param(0.0, "decay of the saved weight average; 0 is off", min=0.0, max=0.99999)
     mixed_precision: str = param("no", "number type of the base model", choices=("no", "bf16", "fp16"))
+    gradient_checkpointing: bool = param(False, "recompute activations: far less memory, slower steps")
+    snr_gamma: float = param(0.0, "min-SNR weighing of timesteps, usually 5; 0 is off", min=0.0, max=100.0)
+    resolution_px: int = param(
+        0, "side of a square of the pictures' area; 0 is the model's own", min=0, max=4096, step=8, unit="px"
+    )
+    buckets: bool = param(False, "keep pictures wide or tall: cut each to the nearest of several shapes")
+    balance: str = param("none", "what comes equally often: nothing, or labels", choices=("none", "labels"))
     emotion_dropout: float = param(0.0, "share of rows trained as neutral", min=0.0, max=1.0)
     caption_dropout: float = param(0.0, "share of rows trained without their caption", min=0.0, max=1.0)
     checkpoint_every: int = param(500, "steps between checkpoints", min=1, max=10_000_000)
     keep_last: int = param(2, "checkpoints kept", min=1, max=1000)
     validate_every: int = param(0, "steps between validations; 0 is never", min=0, max=10_000_000)
     validation_count: int = param(0, "examples held out for validation", min=0, max=65536)
+    validation_pictures: int = param(
+        32, "pictures rendered to measure control; 0 renders nothing", min=0, max=4096
+    )
+    validation_prompts: str = param(
+        "", "text file, a prompt a line, for those pictures; empty is a short list"
+    )
+    reader: str = param(
+        "", "what reads them: picture-reader, a CLIP folder or hub id, none; empty: automatic"
+    )
     save_half: bool = param(False, "write the adapter in float16, half the bytes")
     log_every: int = param(10, "steps between lines of the log", min=1, max=1_000_000)
 
@@ -85,19 +106,22 @@ class Recipe:
         if self.validate_every and not self.validation_count:
             why = f"validate_every is {self.validate_every} but no example is held out"
             raise InputError("validation_count", 0, why, "64")
+        if self.slider:
+            slider_recipe.refuse_unused(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `parse` reads back to an equal recipe."""
         plain = {name: getattr(self, name) for name in _plain_fields()}
         dataset = {"name": self.dataset.name, **self.dataset.options}
         adapter = {"kind": self.adapter.kind, **dataclasses.asdict(self.adapter.config)}
-        return {**plain, "dataset": dataset, "adapter": _without_none(adapter)}
+        slider = {"slider": dataclasses.asdict(self.slider)} if self.slider else {}
+        return {**plain, "dataset": dataset, "adapter": _without_none(adapter), **slider}
 
     def to_toml(self) -> str:
         """The whole recipe as a file that `read` understands."""
         tables = self.to_dict()
         plain = [f"{name} = {_toml(value)}" for name, value in tables.items() if not isinstance(value, dict)]
-        for name in ("dataset", "adapter"):
+        for name in (name for name, value in tables.items() if isinstance(value, dict)):
             plain += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in tables[name].items())]
         return "\n".join(plain) + "\n"
 
@@ -123,7 +147,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse(values: Mapping[str, Any]) -> Recipe:
     """A recipe from nested plain values. InputError names the key and the nearest right one."""
-    known = [*_plain_fields(), "dataset", "adapter"]
+    known = [*_plain_fields(), "dataset", "adapter", "slider"]
     for name in values:
         if name not in known:
             raise InputError(name, values[name], f"unknown key {name!r} in the recipe", nearest(name, known))
@@ -131,7 +155,8 @@ def parse(values: Mapping[str, Any]) -> Recipe:
     plain = {name: params.check(specs[name], value) for name, value in values.items() if name in specs}
     model = str(plain.get("model", specs["model"].default))
     adapter = _adapter(_table(values, "adapter"), model)
-    return Recipe(dataset=_dataset(_table(values, "dataset")), adapter=adapter, **plain)
+    slider = slider_recipe.parse(_table(values, "slider")) if "slider" in values else None
+    return Recipe(_dataset(_table(values, "dataset")), adapter, slider, **plain)
 
 
 def _plain_fields() -> dict[str, params.ParamSpec]:
@@ -185,7 +210,7 @@ def _dataset_module(name: str) -> ModuleType:
 
 
 def _adapter(table: dict[str, Any], model: str) -> AdapterChoice:
-    """The adapter's Config says what it takes; `targets` may be the name of one of its presets."""
+    """The adapter's Config says what it takes; `targets` may name a preset of it, `labels` a taxonomy."""
     table.setdefault("base_model", model)
     kind = _word(table, "adapter", "kind", catalog.names("adapter kind"))
     module = catalog.load("adapter kind", kind)
@@ -196,6 +221,8 @@ def _adapter(table: dict[str, Any], model: str) -> AdapterChoice:
             near = nearest(targets, module.PRESETS)
             raise InputError("adapter.targets", targets, f"no preset {targets!r}", near)
         table["targets"] = module.PRESETS[targets]
+    if isinstance(taxonomy := table.get("labels"), str):
+        table["labels"] = {one.word: [one.mean, one.sd] for one in lexicon().kernels(taxonomy)}
     typed = {key: _typed(key, hints[key], value) for key, value in table.items()}
     return AdapterChoice(kind, module.Config(**typed))
 

@@ -12,6 +12,7 @@ from typing import Any
 from accelerate.utils import is_tensorboard_available
 from tqdm import tqdm
 
+from studio.errors import StorageError
 from studio.storage import write_atomically
 
 LOG = "log.jsonl"
@@ -54,12 +55,19 @@ class RunLog:
         self.write(step, {"loss": loss, "samples_per_s": round(speed, 2), **values})
         self._losses, self._since = [], now
 
+    def waited(self, seconds: float) -> None:
+        """Time that went into something else than steps and does not count as their speed."""
+        self._since += seconds
+
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """A line of `log.jsonl`; numbers go to TensorBoard too."""
         if not self._speaks:
             return
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}, ensure_ascii=False) + "\n")
+        try:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise StorageError(f"{self._file}: cannot be written ({error.strerror})") from error
         numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
         for name, value in numbers.items() if self._board else ():
             self._board.add_scalar(name, value, step)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,12 @@ from torch import Tensor, nn
 
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import Cancelled, InputError, ModelError
-from training import checkpoint
+from training import checkpoint, report
 from training.cache import Cache
 from training.checkpoint import Checkpoint
 from training.config import Recipe
 from training.log import RunLog
-from training.order import DROPS, NOISE, VALIDATION, Order, generator_of, learning_rate, split
+from training.order import DROPS, NOISE, VALIDATION, Order, chunks, generator_of, learning_rate, split
 
 CHECKPOINTS = "checkpoints"
 OnStep = Callable[[int, float], None]  # (steps done, loss); raises Cancelled to stop the run
@@ -36,7 +38,11 @@ OnStep = Callable[[int, float], None]  # (steps done, loss); raises Cancelled to
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run works on. `adapter` is worn by the pipeline already, and `set_emotion` came from that."""
+    """What a run works on. `adapter` is worn by the pipeline already, and `set_emotion` came from that.
+
+    `identity`: what the weights depend on, kept with every checkpoint. `awake()`: a block in which the whole
+    pipeline is on the device and can render; between steps only the network that learns is there.
+    """
 
     recipe: Recipe
     pipeline: Any
@@ -44,6 +50,16 @@ class Job:
     set_emotion: Any
     cache: Cache
     data: str  # key of the cache
+    identity: Mapping[str, Any]
+    awake: Callable[[], AbstractContextManager[None]] = nullcontext
+    show: Callable[[int], Mapping[str, float]] | None = None  # renders at a step; figures for the log
+    lesson: Any = None  # what gives the loss in place of the pipeline: a slider's
+
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """(tensors, emotions, set_emotion, generator) -> scalar."""
+        loss: Callable[..., Tensor] = (self.lesson or self.pipeline).loss
+        return loss
 
 
 @dataclass(slots=True)
@@ -61,7 +77,9 @@ class Objective(nn.Module):
     def __init__(self, job: Job) -> None:
         super().__init__()
         self.weights = nn.ParameterList(job.adapter.parameters())
-        self._loss, self._set_emotion = job.pipeline.loss, job.set_emotion
+        gamma = job.recipe.snr_gamma
+        self._loss = partial(job.loss, snr_gamma=gamma) if gamma else job.loss
+        self._set_emotion = job.set_emotion
 
     def forward(self, tensors: dict[str, Tensor], emotions: list[VAD], generator: torch.Generator) -> Tensor:
         return self._loss(tensors, emotions, self._set_emotion, generator)
@@ -76,9 +94,9 @@ class Trainer:
         self.progress = Progress()
         self.parameters = job.adapter.parameters()
         self.names = list(job.adapter.state_dict())
-        _check_share(self.recipe, accelerator.num_processes)
-        self.held_out, trained = split(len(job.cache), self.recipe)
-        self.order = Order(trained, self.recipe.batch_size, self.recipe.seed)
+        held_out, self.trained = split(len(job.cache), self.recipe)
+        self.held_out = sorted(held_out, key=job.cache.sizes.__getitem__)
+        self.order = self._order()
         optimizer = torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=self.recipe.weight_decay)
         self.objective, self.optimizer = accelerator.prepare(Objective(job), optimizer)
         decay = self.recipe.ema_decay
@@ -91,6 +109,7 @@ class Trainer:
         the loss is not a number (the newest checkpoint is then from before that step).
         """
         with self._log() as log:
+            self._describe(log)
             while self.progress.step < self.recipe.steps:
                 began = time.perf_counter()
                 loss, length, stop = self._step(stop_asked)
@@ -134,8 +153,17 @@ class Trainer:
             values["average_steps"] = self.average.optimization_step
         if self.accelerator.scaler:
             values["scaler"] = self.accelerator.scaler.state_dict()
-        moment = Checkpoint(self.progress.step, tensors, values, self.recipe.weight_fields(), self.job.data)
+        moment = Checkpoint(self.progress.step, tensors, values, self.job.identity, self.job.data)
         checkpoint.save(self.folder / CHECKPOINTS, moment, self.recipe.keep_last)
+
+    def _order(self) -> Order:
+        cache, recipe = self.job.cache, self.recipe
+        sizes = [cache.sizes[row] for row in self.trained]
+        labels = [cache.labels[row] for row in self.trained] if recipe.balance == "labels" else None
+        if labels and len(set(labels)) == 1:
+            why = f"all examples have one label ({labels[0]!r}); there is nothing to balance"
+            raise InputError("balance", recipe.balance, why, "none")
+        return Order(self.trained, recipe.batch_size, recipe.seed, sizes, labels)
 
     def _step(self, stop_asked: Callable[[], bool]) -> tuple[float, float, bool]:
         """One optimiser step: mean loss, gradient length before clipping, whether a stop is asked for."""
@@ -195,7 +223,8 @@ class Trainer:
             return
         newest = checkpoint.latest(self.folder / CHECKPOINTS)
         kept = f"{newest} is kept" if newest else "there is no checkpoint yet"
-        where = f"step {self.progress.step + 1} (examples {', '.join(map(str, rows))})"
+        examples = ", ".join(str(self.job.cache.numbers[row]) for row in rows)
+        where = f"step {self.progress.step + 1} (examples {examples})"
         help = f"a learning_rate below {self.recipe.learning_rate:g} or mixed_precision=no may help"
         raise ModelError(f"training: the {what} is {value} at {where}; {kept}; {help}")
 
@@ -216,14 +245,35 @@ class Trainer:
         main = self.accelerator.is_main_process
         return RunLog(self.folder, self.recipe.steps, self.progress.step, self.recipe.batch_size, main)
 
+    def _describe(self, log: RunLog) -> None:
+        """What buckets and balance are made of, once at the beginning."""
+        cache = self.job.cache
+        found: dict[str, dict[str, int]] = {}
+        if self.recipe.buckets:
+            found["sizes"] = dict(Counter(cache.sizes[row] for row in self.trained))
+        if self.recipe.balance == "labels":
+            found["labels"] = dict(Counter(cache.labels[row] for row in self.trained))
+        if found and not self.progress.step:
+            log.write(0, found)
+
     def _report(self, log: RunLog, gradient_length: float) -> None:
         step, every = self.progress.step, self.recipe.validate_every
         if step % self.recipe.log_every == 0 or step == self.recipe.steps:
             rate = learning_rate(self.recipe, step - 1)
             log.write_step(step, {"learning_rate": rate, "gradient_norm": gradient_length})
         if every and (step % every == 0 or step == self.recipe.steps) and self.accelerator.is_main_process:
-            self.progress.figures = self.validate()
+            began = time.perf_counter()
+            self.progress.figures = self.validate() | self._shown()
             log.write(step, self.progress.figures)
+            report.write(self.folder)
+            log.waited(time.perf_counter() - began)
+
+    def _shown(self) -> dict[str, float]:
+        """Figures of pictures rendered with the weights that the run would leave behind now."""
+        if self.job.show is None:
+            return {}
+        with torch.no_grad(), self.accelerator.autocast(), self._averaged(), self.job.awake():
+            return dict(self.job.show(self.progress.step))
 
     def validate(self) -> dict[str, float]:
         """Losses on the held-out examples with fixed noise: with their own emotions, each other's, and none.
@@ -231,7 +281,7 @@ class Trainer:
         An adapter that has learnt feelings has the first below the second, and below the third, which is the
         base model's own.
         """
-        _, emotions = self.job.cache.rows(self.held_out)
+        emotions = self.job.cache.emotions(self.held_out)
         moved = [*emotions[1:], *emotions[:1]]
         with torch.no_grad(), self.accelerator.autocast(), self._averaged():
             return {
@@ -241,13 +291,12 @@ class Trainer:
             }
 
     def _held_out_loss(self, emotions: Sequence[VAD]) -> float:
-        size, total = max(1, self.recipe.batch_size // self.recipe.gradient_accumulation), 0.0
-        for start in range(0, len(emotions), size):
-            rows = self.held_out[start : start + size]
+        longest, total = max(1, self.recipe.batch_size // self.recipe.gradient_accumulation), 0.0
+        for part in chunks([self.job.cache.sizes[row] for row in self.held_out], longest):
+            rows, felt = self.held_out[part], list(emotions[part])
             tensors, _ = self.job.cache.rows(rows)
-            generator = generator_of(self.recipe.seed, VALIDATION, start)
-            felt = list(emotions[start : start + size])
-            loss = self.job.pipeline.loss(self._moved(tensors), felt, self.job.set_emotion, generator)
+            generator = generator_of(self.recipe.seed, VALIDATION, part.start)
+            loss = self.job.loss(self._moved(tensors), felt, self.job.set_emotion, generator)
             total += float(loss) * len(rows)
         return total / len(emotions)
 
@@ -265,7 +314,8 @@ class Trainer:
             self.average.restore(self.parameters)
 
 
-def _check_share(recipe: Recipe, processes: int) -> None:
+def check_share(recipe: Recipe, processes: int) -> None:
+    """Raise InputError when a batch cannot be divided among micro-batches and processes."""
     parts = recipe.gradient_accumulation * processes
     if recipe.batch_size % parts:
         size = recipe.batch_size

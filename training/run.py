@@ -10,30 +10,38 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.metadata
+import inspect
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import DistributedType, InitProcessGroupKwargs
 
 from studio import catalog
 from studio.errors import InputError, StudioError
+from studio.run_lock import only_one
 from studio.storage import check_writable, write_atomically
-from training import cache, checkpoint, config
-from training.cache import Cache
+from training import buckets, cache, checkpoint, config, memory, report, sweep
+from training.cache import Cache, Source
 from training.card import write_card
 from training.checkpoint import Checkpoint
 from training.config import Recipe
-from training.loop import CHECKPOINTS, Job, OnStep, Progress, Trainer
+from training.loop import CHECKPOINTS, Job, OnStep, Progress, Trainer, check_share
+from training.parts import Parts
+from training.slider import Lesson, PoleRows
+from training.validation import Validator
 
 TINY = "tiny:"  # model = "tiny:SEED": the pipeline's toy-size model with random weights
 _DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_SHARDING = {DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM}
 _PATIENCE = timedelta(hours=6)  # one process may prepare much longer than the others
 
 
@@ -44,13 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's")
     given = parser.parse_args(arguments)
     try:
-        folder = train(config.read(given.recipe, given.overrides))
+        recipe = config.read(given.recipe, given.overrides)
+        with _alone(Path(recipe.output)):
+            folder = train(recipe)
     except StudioError as error:
         print(f"error: {error}" if error.exit_code == 2 else str(error), file=sys.stderr)
         return error.exit_code
     if PartialState().is_main_process:
         print(f"adapter: {folder}")
     return 0
+
+
+def _alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """No two runs train one folder at a time; of the processes of a run the first one speaks for all."""
+    return only_one(folder) if os.environ.get("RANK", "0") == "0" else contextlib.nullcontext()
 
 
 def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
@@ -61,20 +76,29 @@ def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
     accelerator = _accelerator(recipe)
     folder = Path(recipe.output)
     check_writable(folder)
+    check_share(recipe, accelerator.num_processes)
     dataset = catalog.load("dataset", recipe.dataset.name).Dataset(**recipe.dataset.options)
-    data = cache.key(dataset.description, _revision(recipe), _DTYPES[recipe.mixed_precision])
+    data, identity = _data_key(recipe, dataset), _identity(recipe)
     newest = checkpoint.latest(folder / CHECKPOINTS)
-    saved = checkpoint.load(newest, recipe.weight_fields(), data) if newest else None
+    saved = checkpoint.load(newest, identity, data) if newest else None
     pipeline = _pipeline(recipe, accelerator.device)
+    parts = Parts(pipeline.modules, accelerator.device)
+    adapter = _adapter(recipe, pipeline, accelerator.device)  # before preparing takes hours: it may not fit
+    validator = Validator.of(recipe, pipeline) if accelerator.is_main_process else None
     prepared = _prepared(folder / "cache" / data, recipe, dataset, pipeline, accelerator)
     if accelerator.is_main_process:
         write_atomically(folder / "recipe.toml", lambda file: file.write(recipe.to_toml().encode()))
-    adapter = _adapter(recipe, pipeline, accelerator.device)
-    with adapter.trainable(pipeline.modules) as set_emotion, _stop_signal() as stop_asked:
-        job = Job(recipe, pipeline, adapter, set_emotion, prepared, data)
+    lesson, rows = _lesson(recipe, pipeline, prepared)
+    with (
+        parts.training(recipe.gradient_checkpointing),
+        adapter.trainable(pipeline.modules) as set_emotion,
+        _stop_signal() as stop_asked,
+    ):
+        show = partial(validator.show, set_emotion=set_emotion) if validator else None
+        job = Job(recipe, pipeline, adapter, set_emotion, rows, data, identity, parts.awake, show, lesson)
         progress = _run(job, accelerator, saved, on_step, stop_asked)
     if accelerator.is_main_process:
-        _write_adapter(folder / "adapter", job, dataset, progress)
+        _write_adapter(folder / "adapter", job, dataset, progress, validator)
     accelerator.wait_for_everyone()
     return folder / "adapter"
 
@@ -94,13 +118,24 @@ def _run(
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     try:
-        return Accelerator(
+        accelerator = Accelerator(
             mixed_precision=recipe.mixed_precision,
             gradient_accumulation_steps=recipe.gradient_accumulation,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
     except ValueError as error:  # a number type that this device cannot do
         raise InputError("mixed_precision", recipe.mixed_precision, str(error), "no") from error
+    _refuse_sharding(accelerator.distributed_type)
+    return accelerator
+
+
+def _refuse_sharding(kind: DistributedType) -> None:
+    """Sharding would cut up the adapter, which is small, and leave the base whole, which is not."""
+    if kind in _SHARDING:
+        why = f"{kind.value} shards what learns, here a small adapter whose layers then miss their weights"
+        raise InputError(
+            "distributed_type", kind.value, f"{why}; use several processes without it", "MULTI_GPU"
+        )
 
 
 def _revision(recipe: Recipe) -> str:
@@ -110,13 +145,36 @@ def _revision(recipe: Recipe) -> str:
     return catalog.revision(catalog.find_model(recipe.model))
 
 
-def _pipeline(recipe: Recipe, device: torch.device) -> Any:
+def _data_key(recipe: Recipe, dataset: Any) -> str:
+    """Of what is prepared: the examples, what they are cut to, and the model that encodes them."""
+    shapes = {"buckets": recipe.buckets, "resolution_px": recipe.resolution_px}
+    description = {"examples": dataset.description, **shapes}
+    return cache.key(description, _revision(recipe), _DTYPES[recipe.mixed_precision])
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """What the weights depend on: an adapter to start from by its content, not its name."""
+    fields = recipe.weight_fields()
+    if recipe.start_from:
+        fields["start_from"] = f"content {catalog.revision(catalog.find_adapter(recipe.start_from))}"
+    return fields
+
+
+def _family(recipe: Recipe) -> Any:
     family = catalog.load("pipeline", recipe.pipeline).Pipeline
     if not hasattr(family, "loss"):
         raise InputError("pipeline", recipe.pipeline, f"{recipe.pipeline!r} has no loss to train with")
+    if recipe.snr_gamma and "snr_gamma" not in inspect.signature(family.loss).parameters:
+        raise InputError("snr_gamma", recipe.snr_gamma, f"{recipe.pipeline!r} cannot weigh by min-SNR", "0")
+    return family
+
+
+def _pipeline(recipe: Recipe, device: torch.device) -> Any:
+    family = _family(recipe)
     dtype = _DTYPES[recipe.mixed_precision]
     if not recipe.model.startswith(TINY):
-        return family.load(catalog.find_model(recipe.model), str(device), dtype)
+        memory.check(recipe, device, PartialState().num_processes)
+        return family.load(catalog.find_model(recipe.model), str(device), dtype, memory="fast")
     seed = recipe.model.removeprefix(TINY)
     if not seed.isdecimal():
         why = f"expected {TINY}SEED with a whole number, got {recipe.model!r}"
@@ -132,14 +190,23 @@ def _pipeline(recipe: Recipe, device: torch.device) -> Any:
 def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, accelerator: Accelerator) -> Cache:
     """The cache of the data, made now as far as it is missing; every process does its share."""
     blank = recipe.caption_dropout > 0
+    sizes = buckets.sizes(recipe, pipeline.native_size)
     if not cache.is_complete(folder, blank):
-        cache.fill(folder, dataset, pipeline.prepare, (accelerator.process_index, accelerator.num_processes))
+        source = Source(dataset, pipeline.prepare, sizes, pipeline.prepare_text if blank else None)
+        cache.fill(folder, source, (accelerator.process_index, accelerator.num_processes))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            for line in cache.finish(folder, dataset, pipeline.prepare, blank):
+            for line in cache.finish(folder, source):
                 print(f"left out: {line}", file=sys.stderr)
         accelerator.wait_for_everyone()
     return Cache(folder)
+
+
+def _lesson(recipe: Recipe, pipeline: Any, prepared: Cache) -> tuple[Any, Any]:
+    """What gives the loss, and the rows it is taken on: of the examples' emotions, or of a slider's words."""
+    if not recipe.slider:
+        return pipeline, prepared
+    return Lesson(recipe.slider, pipeline), PoleRows(prepared, recipe.slider)
 
 
 def _adapter(recipe: Recipe, pipeline: Any, device: torch.device) -> Any:
@@ -158,7 +225,9 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _write_adapter(folder: Path, job: Job, dataset: Any, progress: Progress) -> None:
+def _write_adapter(
+    folder: Path, job: Job, dataset: Any, progress: Progress, validator: Validator | None
+) -> None:
     recipe = job.recipe
     job.adapter.save(folder, half=recipe.save_half)
     facts = {
@@ -169,7 +238,9 @@ def _write_adapter(folder: Path, job: Job, dataset: Any, progress: Progress) -> 
         "time": f"{progress.seconds / 60:.1f} minutes",
         **{name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "accelerate")},
     }
-    write_card(folder, recipe, facts, progress.figures)
+    swept = sweep.of_run(recipe, job.pipeline, job.adapter, validator.reader) if validator else None
+    write_card(folder, recipe, facts, progress.figures, swept)
+    report.write(folder.parent)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The denoising loop of Stable Diffusion: schedulers, per-row noise, guidance, the clean-image estimate.
+"""The denoising loop of UNet models: schedulers, guidance, the clean-image estimate.
 
 Knows tensors and schedulers; knows no request, no file and no adapter.
 """
@@ -6,7 +6,7 @@ Knows tensors and schedulers; knows no request, no file and no adapter.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,22 +47,16 @@ def make_scheduler(name: str, model_scheduler: Any) -> Any:
     return getattr(diffusers, class_name).from_config(model_scheduler.config, **changes)
 
 
-def row_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, list[torch.Generator]]:
-    """(R, *shape) of noise, each row from its own seed, and the generators for noise added later.
-
-    Always drawn on the CPU: a seed means the same picture on every device."""
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    rows = [torch.randn(shape, generator=generator) for generator in generators]
-    return torch.stack(rows), generators
-
-
 @dataclass(frozen=True, slots=True)
 class Denoiser:
-    """A UNet with its text and scheduler. `text`: (R, L, C), or (2R, L, C) with the unguided half first."""
+    """A UNet with its scheduler and what it is told besides latents and timestep: named arguments with
+
+    `encoder_hidden_states` (R, L, C), or (2R, L, C) with the unguided half first, and all others likewise.
+    """
 
     unet: Any
     scheduler: Any
-    text: Tensor
+    conditions: Mapping[str, Any]
     guidance: float
 
     def run(
@@ -83,10 +77,9 @@ class Denoiser:
             yield latents, partial(self._clean, scaled, predicted, timestep)
 
     def _predict(self, scaled: Tensor, timestep: Tensor) -> Tensor:
-        halves = len(self.text) // len(scaled)
-        predicted = self.unet(
-            torch.cat([scaled] * halves), timestep, encoder_hidden_states=self.text, return_dict=False
-        )[0]
+        halves = len(self.conditions["encoder_hidden_states"]) // len(scaled)
+        rows = torch.cat([scaled] * halves)
+        predicted = self.unet(rows, timestep, **self.conditions, return_dict=False)[0]
         if halves == 1:
             return predicted
         unguided, guided = predicted.chunk(2)

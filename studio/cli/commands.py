@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli import tables
+from studio.cli import memory, tables
 from studio.cli.progress import Progress, duration
 from studio.errors import InputError, NotFoundError
 from studio.lazy import lazy
@@ -133,7 +133,12 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_inspect(args: argparse.Namespace) -> int:
-    """Print how a file was made."""
+    """Print how a file was made; of a model, its parts and the memory they need."""
+    model = memory.model(args.file)
+    if model is not None:
+        facts = memory.facts(model)
+        print(json.dumps(facts, indent=2) if args.json else memory.text(args.file, model))
+        return 0
     record = recorded(args.file)
     text = json.dumps(record, indent=2, ensure_ascii=False) if args.json else tables.record(args.file, record)
     print(text)

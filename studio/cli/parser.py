@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from studio import __version__, catalog
-from studio.cli import commands
+from studio.cli import adapters, commands
 from studio.errors import InputError, NotFoundError, StudioError, nearest
 from studio.params import ParamSpec
 from studio.settings import Settings
 
 PROG = "python -m studio"
 _DEFAULTS = Settings()
-COMMANDS = ("render", "batch", "list", "inspect", "app")
+COMMANDS = ("render", "batch", "list", "inspect", "bake", "adapters", "app")
 _EXAMPLES = """examples:
   python -m studio render --prompt "a sailboat at dusk" --emotion awe:0.8 --seed 7
   python -m studio render --prompt "a mountain lake, gouache" --emotion "0.6 joy + 0.4 fear" --count 4
@@ -92,12 +92,22 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"Emotion Studio {__version__}")
     made = parser.add_subparsers(metavar="COMMAND", dest="command")
-    builders = {"render": _render, "batch": _batch, "list": _list, "inspect": _inspect, "app": _app}
+    builders: dict[str, Callable[[_Parser], None]] = {
+        "render": _render,
+        "batch": _batch,
+        "list": _list,
+        "inspect": _inspect,
+        "bake": adapters.add_bake,
+        "adapters": adapters.add_adapters,
+        "app": _app,
+    }
     helps = {
         "render": "make one picture, or a few that differ by their seed",
         "batch": "render every line of a prompts file; run it again to go on where it stopped",
         "list": "show pipelines, models, adapters, emotions, taxonomies",
-        "inspect": "show how a file was made",
+        "inspect": "show how a file was made, or the memory that a model needs",
+        "bake": "write one feeling of an adapter as an ordinary LoRA file for other tools",
+        "adapters": "list, show and measure adapters; make one of other tools' LoRA files",
         "app": "open the studio in the browser",
     }
     raw = argparse.RawDescriptionHelpFormatter
@@ -107,7 +117,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
             name, help=helps[name], description=f"{helps[name].capitalize()}.", formatter_class=raw,
             allow_abbrev=False,
         )  # fmt: skip
-        sub.set_defaults(run=getattr(commands, f"run_{name}"))
+        sub.set_defaults(run=getattr(commands, f"run_{name}", None))  # or set by the builder
         build(sub)
         subparsers[name] = sub
     return parser, subparsers
@@ -191,7 +201,7 @@ def _list(parser: _Parser) -> None:
 
 
 def _inspect(parser: _Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a rendered file")
+    parser.add_argument("file", metavar="FILE", help="a rendered file, or a model: a name, folder or hub id")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio import catalog
-from studio.errors import EmotionError
+from studio.errors import EmotionError, ModelError
 from studio.lazy import lazy
 
 if TYPE_CHECKING:
@@ -43,22 +43,35 @@ def pipelines() -> str:
 
 def models() -> str:
     """The embedded models."""
-    rows = [(name, _size(folder), _class_name(folder)) for name, folder in catalog.models().items()]
+    rows = [(name, size(folder), _class_name(folder)) for name, folder in catalog.models().items()]
     text = table("models", ("name", "size", "class"), rows)
     return f"{text}\n  or any folder or hub id of a family that a pipeline knows"
 
 
 def adapters() -> str:
-    """The embedded adapters."""
-    rows = []
-    for name in catalog.adapters():
+    """The embedded adapters, and those that were trained here."""
+    rows = [_adapter_row(name, "embedded") for name in catalog.adapters()]
+    rows += [_adapter_row(name, "yours") for name in catalog.trained_adapters()]
+    head = ("name", "kind", "basis", "base model", "strength", "worn by default", "from")
+    return table("adapters", head, rows)
+
+
+def _adapter_row(name: str, origin: str) -> Row:
+    try:
         card = catalog.adapter_card(name)
-        low, high = card.get("strength_range", ("-2", "2"))
-        worn = "yes" if card.get("default") else "no"
-        rows.append(
-            (name, card.get("kind"), card.get("basis"), card.get("base_model"), f"{low} to {high}", worn)
-        )
-    return table("adapters", ("name", "kind", "basis", "base model", "strength", "worn by default"), rows)
+    except ModelError as error:  # one broken file of a person's own must not hide the others
+        return (name, str(error), "", "", "", "", origin)
+    low, high = card.get("strength_range", ("-2", "2"))
+    worn = "yes" if card.get("default") and origin == "embedded" else "no"
+    return (
+        name,
+        card.get("kind"),
+        card.get("basis"),
+        card.get("base_model"),
+        f"{low} to {high}",
+        worn,
+        origin,
+    )
 
 
 def taxonomies() -> str:
@@ -122,7 +135,7 @@ def record(path: str, found: Mapping[str, Any]) -> str:
     }
     width = max(map(len, facts))
     return "\n".join(
-        f"{_printable(key).ljust(width)}  {_printable(str(value))}" for key, value in facts.items()
+        f"{printable(key).ljust(width)}  {printable(str(value))}" for key, value in facts.items()
     )
 
 
@@ -145,7 +158,7 @@ def _worn(uses: object, revisions: Mapping[str, Any]) -> str:
     return ", ".join(f"{use} (revision {known.get(str(use).rpartition(':')[0], 'unknown')})" for use in uses)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what moves the cursor or colours the terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
@@ -154,9 +167,10 @@ def _axes(vad: VAD | None) -> tuple[str, ...]:
     return ("-", "-", "-") if vad is None else tuple(f"{value:+.2f}" for value in vad.as_tuple())
 
 
-def _size(folder: Path) -> str:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return f"{size / 1e6:.0f} MB"
+def size(folder: Path) -> str:
+    """Of all files in a folder."""
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{total / 1e6:.0f} MB" if total >= 5e5 else f"{total / 1e3:.0f} kB"
 
 
 def _class_name(folder: Path) -> str:

@@ -63,5 +63,5 @@ def _step(spec: ParamSpec) -> float:
 
 
 def _title(spec: ParamSpec) -> str:
-    name = spec.name.replace("_", " ").capitalize()
+    name = spec.name.removesuffix(f"_{spec.unit}").replace("_", " ").capitalize()
     return f"{name} ({spec.unit})" if spec.unit else name

@@ -13,8 +13,9 @@ from typing import Any
 
 from studio import catalog
 from studio.artifacts import read_provenance
+from studio.errors import StudioError
 from studio.params import ParamSpec, check
-from studio.request import MAX_SEED, AdapterUse, RenderRequest
+from studio.request import MAX_SEED, AdapterUse, RenderRequest, parse_adapters
 
 OWN, BARE = "own", "none"  # adapter choices that are no adapter's name
 COUNT = ParamSpec("pictures", int, 1, "how many to make of it", min=1, max=16)
@@ -81,6 +82,23 @@ def form_of(values: Mapping[str, Any]) -> Form:
 def form_of_file(path: str | Path) -> Form:
     """The form that made a picture, from the record inside it. Raises StorageError when there is none."""
     return form_of(read_provenance(path)["request"])
+
+
+def strength_span(model: str, adapter: str) -> tuple[float, float]:
+    """Where the adapters that a form names were found to work, as one span for all of them.
+
+    STRENGTH's own span where there is none, or the text is no adapter (yet).
+    """
+    widest = (STRENGTH.min or 0.0, STRENGTH.max or 1.0)
+    try:
+        own = adapter.strip() in {"", OWN}
+        names = catalog.default_adapters(model) if own else [use.name for use in parse_adapters(adapter)]
+        found = [catalog.adapter_card(name).get("strength_range", widest) for name in names]
+    except StudioError:
+        return widest
+    low = max(widest[0], min((low for low, _ in found), default=widest[0]))
+    high = min(widest[1], max((high for _, high in found), default=widest[1]))
+    return (low, high) if low < high else widest
 
 
 def _adapter_choice(model: str, uses: Sequence[AdapterUse]) -> tuple[str, float]:

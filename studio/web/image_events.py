@@ -16,7 +16,7 @@ from studio.errors import InputError, StudioError
 from studio.web import views
 from studio.web.controls import ParamControls
 from studio.web.emotion_entry import QUIET, EmotionEntry
-from studio.web.form import OWN, Form, form_of, form_of_file
+from studio.web.form import BARE, OWN, Form, form_of, form_of_file, strength_span
 from studio.web.service import JobView, Service
 from studio.web.tiles import Tiles
 
@@ -88,7 +88,8 @@ class FormControls:
         """What `inputs` show for a form."""
         seed = gr.update(value=str(form.seed), interactive=True)
         general = [form.prompt, form.negative_prompt, form.emotion, form.pipeline, form.model]
-        adapters = [form.adapter, form.strength, form.count, seed, False]
+        strength = strength_update(form.model, form.adapter, form.strength, widen=True)
+        adapters = [form.adapter, strength, form.count, seed, False]
         own = (each.updates(form.params if each.pipeline == form.pipeline else {}) for each in self.params)
         return [*general, *adapters, *(update for updates in own for update in updates)]
 
@@ -148,6 +149,9 @@ class Events:
         dropped.upload(self.fill_from_file, [dropped, taxonomy], fill, **QUIET)
         result.seed.click(self.keep_seed, focus, seed, **QUIET)
         form.fresh.input(lambda new: gr.update(interactive=not new), form.fresh, seed[0], **QUIET)
+        worn = [form.general[name] for name in ("model", "adapter", "strength")]
+        for chosen in worn[:2]:  # `input`, not `change`: a form that is filled in keeps its strength
+            chosen.input(strength_update, worn, worn[2], **QUIET)
         form.pipeline.change(
             self.show_pipeline, form.pipeline, [form.general["model"], *form.all_groups], **QUIET
         )
@@ -231,6 +235,21 @@ class Events:
 def models(pipeline: str) -> list[str]:
     """Names that the model list offers; any folder or hub id can be typed."""
     return list(dict.fromkeys([default_model(pipeline), *catalog.models()]))
+
+
+def strength_update(model: str, adapter: str, strength: float, widen: bool = False) -> Any:
+    """The slider's new ends, its value inside them; `widen` moves an end out to the value instead."""
+    low, high = strength_span(str(model or ""), str(adapter or OWN))
+    if widen:
+        low, high = min(low, strength), max(high, strength)
+    return gr.update(minimum=low, maximum=high, value=min(max(strength, low), high))
+
+
+def adapter_choices() -> list[tuple[str, str]]:
+    """What the adapter list offers, as (shown, value); any folder can be typed."""
+    named = [(name, name) for name in catalog.adapters()]
+    trained = [(f"{name} (yours)", name) for name in catalog.trained_adapters()]
+    return [("the model's own", OWN), ("none: the bare model", BARE), *named, *trained]
 
 
 def default_model(pipeline: str) -> str:

@@ -7,7 +7,7 @@ a second tab or a closed laptop loses nothing.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -17,8 +17,17 @@ from studio.request import DEFAULT_PIPELINE
 from studio.web import controls, views
 from studio.web.controls import ParamControls
 from studio.web.emotion_entry import QUIET, emotion_entry
-from studio.web.form import BARE, COUNT, OWN, STRENGTH
-from studio.web.image_events import BUSY_S, GENERAL, Events, FormControls, Result, default_model, models
+from studio.web.form import COUNT, OWN, STRENGTH, strength_span
+from studio.web.image_events import (
+    BUSY_S,
+    GENERAL,
+    Events,
+    FormControls,
+    Result,
+    adapter_choices,
+    default_model,
+    models,
+)
 from studio.web.service import Service
 from studio.web.tiles import Tiles
 
@@ -34,8 +43,8 @@ EXAMPLES = (  # what the embedded model can paint, in its own words
 Named = dict[str, gr.components.Component]
 
 
-def image_page(service: Service, page: gr.Blocks) -> None:
-    """Build the page inside `page` and wire it."""
+def image_page(service: Service, page: gr.Blocks) -> gr.Dropdown:
+    """Build the page inside `page` and wire it; returns its list of adapters, which may grow."""
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=340, elem_classes="column-form"):
             form, render, problem = _form()
@@ -49,6 +58,7 @@ def image_page(service: Service, page: gr.Blocks) -> None:
                     height=110,
                 )
     Events(service, form, result, problem).wire(page, render, dropped)
+    return cast(gr.Dropdown, form.general["adapter"])
 
 
 def _form() -> tuple[FormControls, gr.Button, gr.HTML]:
@@ -111,18 +121,19 @@ def _model_choice(general: Named, pipelines: list[str]) -> None:
             info="a name, a folder or a hub id",
             allow_custom_value=True,
         )
-        adapters = [
-            ("the model's own", OWN),
-            ("none: the bare model", BARE),
-            *((n, n) for n in catalog.adapters()),
-        ]
         general["adapter"] = gr.Dropdown(
-            adapters, value=OWN, label="Emotion adapter", info="a name or a folder", allow_custom_value=True
+            adapter_choices(),
+            value=OWN,
+            label="Emotion adapter",
+            info="a name or a folder",
+            allow_custom_value=True,
+            elem_id="adapter",
         )
+    low, high = strength_span(default_model(DEFAULT_PIPELINE), OWN)
     general["strength"] = gr.Slider(
-        STRENGTH.min or 0,
-        STRENGTH.max or 1,
-        STRENGTH.default,
+        low,
+        high,
+        min(max(STRENGTH.default, low), high),
         step=STRENGTH.step,
         label="Strength of the emotion",
         info=STRENGTH.help,

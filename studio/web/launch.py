@@ -16,6 +16,8 @@ from studio.settings import Settings
 from studio.web.image_page import image_page
 from studio.web.service import Service
 from studio.web.theme import SCRIPT, STYLE, theme
+from studio.web.train_files import serve_runs
+from studio.web.train_page import train_page
 
 PORTS_TRIED = 20
 MAX_UPLOAD = "64mb"
@@ -43,7 +45,11 @@ def build(service: Service) -> gr.Blocks:
     with gr.Blocks(title="Emotion Studio", analytics_enabled=False, fill_width=True) as opened:
         page: gr.Blocks = opened
         gr.HTML(HEADER, apply_default_css=False)
-        image_page(service, page)
+        with gr.Tabs(elem_id="pages"):
+            with gr.Tab("Image", id="image"):
+                adapters = image_page(service, page)
+            with gr.Tab("Train", id="train"):
+                train_page(service.training, page, adapters)
     return page
 
 
@@ -52,7 +58,7 @@ def start(settings: Settings, warm: bool = True) -> Running:
     port = free_port(settings.host, settings.port)
     service = Service(settings)
     page = build(service)
-    _, url, _ = page.launch(
+    server, url, _ = page.launch(
         server_name=settings.host,
         server_port=port,
         inbrowser=_has_browser(),
@@ -73,6 +79,7 @@ def start(settings: Settings, warm: bool = True) -> Running:
         js=SCRIPT.read_text("utf-8"),
         prevent_thread_lock=True,
     )
+    serve_runs(server, service.training.folder)
     service.start()
     if warm:
         service.warm_soon()

@@ -21,6 +21,7 @@ from studio.ledger import CANCELLED, DONE, FAILED, LEASED, QUEUED, Job, Ledger
 from studio.render import Studio
 from studio.request import RenderRequest
 from studio.settings import Settings
+from studio.training_jobs import TrainingJobs
 from studio.worker import Worker
 
 log = logging.getLogger("studio")
@@ -77,15 +78,18 @@ class Service:
         self.ledger = Ledger(self.private / "ledger.sqlite3")
         self.studio = Studio(settings)
         self.worker = Worker(self.ledger, self.studio, self.folder, previews=True)
+        self.training = TrainingJobs(settings)
         self.notice: str | None = None
         self._clock = _Clock()
 
     def start(self) -> None:
         """Begin to work: jobs that an earlier run left are rendered now."""
         self.worker.start()
+        self.training.start()
 
     def stop(self) -> None:
-        """Stop within a step; what was begun is queued again."""
+        """Stop within a step; what was begun is queued again, and a training run saves a checkpoint."""
+        self.training.stop()
         self.worker.stop()
         self.ledger.close()
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.gates import GateBasis, basis
+from adapters.gates import NEUTRAL_SD, GateBasis, basis
+from studio.emotion import VAD, lexicon
 from studio.errors import InputError
 
 LABELS = {
@@ -60,7 +61,27 @@ def test_a_label_is_strongest_at_its_own_point() -> None:
     one = basis("labels", LABELS)
     phi = one.phi([mean for mean, _ in LABELS.values()])
     assert phi.argmax(axis=1).tolist() == [0, 1, 2]
-    assert np.allclose(phi.sum(axis=1), 0), "shares sum to 1 at every point, so their change sums to 0"
+    assert phi.min() >= 0, "no label LoRA runs backwards"
+    assert np.allclose(phi.sum(axis=1), 1, atol=0.05), "shares of one strength, whatever the point"
+    assert (one.phi(np.random.default_rng(0).uniform(-1, 1, (200, 3))).sum(axis=1) <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("taxonomy", ["mikels", "ekman", "goemotions"])
+def test_labels_weigh_as_the_lexicon_does(taxonomy: str) -> None:
+    kernels = {kernel.word: (kernel.mean, kernel.sd) for kernel in lexicon().kernels(taxonomy)}
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+    shares = [list(lexicon().weights(VAD(*point), taxonomy).values()) for point in points]
+    felt = -np.expm1(-0.5 * np.square(points / NEUTRAL_SD).sum(axis=1, keepdims=True))
+    assert np.allclose(basis("labels", kernels).phi(points), shares * felt, atol=1e-12)
+
+
+def test_a_label_fades_in_with_its_intensity() -> None:
+    kernels = {kernel.word: (kernel.mean, kernel.sd) for kernel in lexicon().kernels("mikels")}
+    one = basis("labels", kernels)
+    for index, (mean, _) in enumerate(kernels.values()):
+        along = one.phi(np.linspace(0, 1, 6)[:, None] * np.array(mean))[:, index]
+        assert along[0] == 0 and (np.diff(along) > 0).all()
+        assert along[-1] > 0.5
 
 
 def test_gates_are_about_one_at_a_strong_emotion() -> None:

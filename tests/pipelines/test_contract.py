@@ -2,87 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from studio import catalog, params
-from studio.emotion import NEUTRAL, VAD, EmotionCurve, parse_curve
-from studio.errors import Cancelled, InputError
-from studio.ports import OnStep, SetEmotion, Step
-from studio.request import RenderRequest
+from studio.emotion import NEUTRAL, parse_curve
+from studio.errors import Cancelled, EmotionError, InputError, ModelError
+from studio.ports import SetEmotion, Step
+from tests.pipelines.staging import AFRAID, HAPPY, PICTURES, ROUNDING, Stage, moved
 
 # diffusers 0.42 hands tensors to numpy 2 in the old way
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-ROUNDING = 2  # of 255: how far a row may move in another batch
-HAPPY, AFRAID = VAD(0.8, 0.5, 0.3), VAD(-0.7, 0.7, -0.5)
-PICTURES = [name for name in catalog.names("pipeline") if name.startswith("image/")]
-
-
-def unfelt(_rows: Any) -> None:
-    pass
-
-
-def unwatched(_step: Step) -> None:
-    pass
-
-
-@dataclass
-class Stage:
-    """A pipeline at toy size and short ways to ask it for arrays."""
-
-    name: str
-    pipeline: Any
-    settings: Any
-
-    def request(self, curve: VAD | EmotionCurve = NEUTRAL, seed: int = 1, **changes: Any) -> RenderRequest:
-        curve = curve if isinstance(curve, EmotionCurve) else EmotionCurve.constant(curve)
-        fields = {"prompt": "a harbour at dusk", "negative_prompt": "", **changes}
-        chosen = {
-            name: fields.pop(name) for name in list(fields) if name not in ("prompt", "negative_prompt")
-        }
-        settings = dataclasses.replace(self.settings, **chosen)
-        return RenderRequest(
-            self.name, "tiny", curve=curve, seed=seed, adapters=(), params=settings, **fields
-        )
-
-    def render(
-        self, *requests: RenderRequest, feel: SetEmotion = unfelt, watch: OnStep = unwatched
-    ) -> list[np.ndarray]:
-        artifacts = self.pipeline.render(requests, feel, watch)
-        return [np.asarray(artifact.image).astype(int) for artifact in artifacts]
-
-
-@pytest.fixture(scope="module", params=PICTURES)
-def stage(request: pytest.FixtureRequest) -> Stage:
-    module = catalog.load("pipeline", request.param)
-    return Stage(request.param, module.Pipeline.tiny(0), params.build(module.Params, {"steps": 4}))
-
-
-@pytest.fixture
-def feel(stage: Stage) -> Iterator[SetEmotion]:
-    """A random, strong adapter worn by the pipeline."""
-    import torch
-
-    module = catalog.load("adapter kind", "emotion_lora")
-    component = "unet" if "unet" in stage.pipeline.modules else "transformer"
-    targets = {component: r".*(to_k|to_v|time_emb_proj)"}
-    adapter = module.Adapter.create(stage.pipeline.modules, module.Config(targets=targets))
-    generator = torch.Generator().manual_seed(0)
-    for name, weight in adapter.weights.items():
-        if name.endswith("lora_B.weight"):
-            weight.data.normal_(0, 0.3, generator=generator)
-    with adapter.applied(stage.pipeline.modules) as set_emotion:
-        yield set_emotion
-
-
-def moved(one: np.ndarray, other: np.ndarray) -> int:
-    return int(np.abs(one - other).max())
 
 
 def test_the_same_request_gives_the_same_picture(stage: Stage) -> None:
@@ -127,9 +62,9 @@ def test_a_curve_is_not_its_first_or_last_emotion(stage: Stage, feel: SetEmotion
 def test_a_curve_sets_every_step_and_keeps_unguided_rows_neutral(stage: Stage) -> None:
     seen: list[list[Any]] = []
     curve = parse_curve("v=-1@0, v=1@100%")
-    stage.render(stage.request(curve, guidance=4.0), stage.request(HAPPY, guidance=4.0), feel=seen.append)
+    stage.render(stage.request(curve, **stage.guided), stage.request(HAPPY, **stage.guided), feel=seen.append)
     assert [rows[-2].valence for rows in seen] == pytest.approx([-1, -1 / 3, 1 / 3, 1])
-    assert all(rows[:-2] in ([], [NEUTRAL, NEUTRAL]) and rows[-1] == HAPPY for rows in seen)
+    assert all(rows[:-2] == [NEUTRAL, NEUTRAL] and rows[-1] == HAPPY for rows in seen)
 
 
 def test_a_constant_sets_its_emotion_once(stage: Stage) -> None:
@@ -176,11 +111,12 @@ def test_cancel_stops_within_a_step_and_leaves_no_trace(stage: Stage) -> None:
     [{"seed": 2}, {"prompt": "a red fox"}, {"negative_prompt": "fog"}, {"steps": 6}, {"guidance": 9.0}],
 )
 def test_what_a_person_sets_changes_the_picture(stage: Stage, change: dict[str, Any]) -> None:
-    assert moved(stage.render(stage.request())[0], stage.render(stage.request(**change))[0]) > ROUNDING
+    before, after = (stage.request(**{**stage.guided, **one}) for one in ({}, change))
+    assert moved(stage.render(before)[0], stage.render(after)[0]) > ROUNDING
 
 
 def test_a_chosen_size_is_kept(stage: Stage) -> None:
-    assert stage.render(stage.request(width=96, height=72))[0].shape == (72, 96, 3)
+    assert stage.render(stage.request(width=96, height=80))[0].shape == (80, 96, 3)
 
 
 @pytest.mark.parametrize("value", [60, 100, 4096])
@@ -190,6 +126,8 @@ def test_a_size_that_cannot_be_is_refused_by_name(stage: Stage, value: int) -> N
 
 
 def test_every_scheduler_draws_and_repeats_itself(stage: Stage) -> None:
+    if not stage.has("scheduler"):
+        pytest.skip("this family has one way to sample")
     spec = next(spec for spec in params.specs(type(stage.settings)) if spec.name == "scheduler")
     pictures = {}
     for choice in spec.choices:
@@ -203,7 +141,7 @@ def test_rendering_leaves_the_callers_randomness_alone(stage: Stage) -> None:
     import torch
 
     state = torch.get_rng_state()
-    stage.render(stage.request(scheduler="euler a"))
+    stage.render(stage.request(**({"scheduler": "euler a"} if stage.has("scheduler") else {})))
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -213,3 +151,26 @@ def test_the_tiny_model_follows_its_seed(stage: Stage) -> None:
     picture = stage.render(stage.request())[0]
     assert np.array_equal(same.render(same.request())[0], picture)
     assert moved(other.render(other.request())[0], picture) > ROUNDING
+
+
+def test_a_saved_model_loads_and_draws_the_same(stage: Stage, folder: Path) -> None:
+    loaded = Stage(stage.name, type(stage.pipeline).load(str(folder), "cpu", "auto"), stage.settings)
+    request = stage.request(**stage.guided)
+    assert np.array_equal(loaded.render(request)[0], stage.render(request)[0])
+    assert loaded.pipeline.native_size == stage.pipeline.native_size
+
+
+def test_other_families_send_a_model_to_its_own(stage: Stage, folder: Path) -> None:
+    kind = json.loads((folder / "model_index.json").read_text("utf-8"))["_class_name"]
+    others = [name for name in PICTURES if name != stage.name]
+    assert others
+    for other in others:
+        with pytest.raises(ModelError, match=rf"is a {kind}; {other} takes .*; use {stage.name}$"):
+            catalog.load("pipeline", other).Pipeline.load(str(folder), "cpu", "auto")
+
+
+def test_a_still_picture_has_no_seconds(stage: Stage) -> None:
+    check = catalog.load("pipeline", stage.name).check
+    with pytest.raises(EmotionError, match="no seconds"):
+        check(stage.request(parse_curve("fear@0s, relief@4s")))
+    check(stage.request(parse_curve("fear@0s")))

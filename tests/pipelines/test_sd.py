@@ -15,8 +15,7 @@ import torch
 from PIL import Image
 
 from adapters.emotion_lora import Adapter, Config
-from pipelines.image import _sd_models as models
-from pipelines.image import sd
+from pipelines.image import _loading, sd
 from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
 from studio.errors import EmotionError, InputError, ModelError
 from studio.ports import Example
@@ -129,13 +128,13 @@ def test_a_hub_model_without_the_hub_says_so(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_broken_recommendation_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "studio.json").write_text('{"guidance": "much"}')
     with pytest.raises(ModelError, match=r"studio\.json"):
-        models.recommended_guidance(str(tmp_path))
+        _loading.recommended_guidance(str(tmp_path))
 
 
 def test_attention_without_xformers_is_torchs(pipeline: sd.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diffusers.utils.is_xformers_available", lambda: False)
     before = dict(pipeline.pipe.unet.attn_processors)
-    assert models.choose_attention(pipeline.pipe.unet) == "torch"
+    assert _loading.choose_attention(pipeline.pipe.unet) == "torch"
     assert pipeline.pipe.unet.attn_processors == before
 
 
@@ -215,3 +214,22 @@ def test_the_loss_does_not_depend_on_the_sampler(sampler: str, prediction: str) 
         generator = torch.Generator().manual_seed(3)
         losses.append(float(pipeline.loss(tensors, [NEUTRAL] * 2, lambda rows: None, generator)))
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("negative", ["", "blue"])
+@pytest.mark.parametrize("sampler", ["model", "dpm++ 2m"])
+def test_it_draws_what_plain_diffusers_draws(sampler: str, negative: str) -> None:
+    pipeline = sd.Pipeline.tiny(0)
+    params = sd.Params(steps=6, guidance=5.0, width=80, height=64, scheduler=sampler)
+    curve = EmotionCurve.constant(NEUTRAL)
+    request = RenderRequest("image/sd", "tiny", "a boat", negative, curve, 5, (), params)
+    (ours,) = pipeline.render([request], lambda rows: None, lambda step: None)
+    plain = pipeline.pipe
+    if sampler != "model":
+        plain.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(plain.scheduler.config)
+    size = {"width": 80, "height": 64, "num_inference_steps": 6, "guidance_scale": 5.0}
+    generator = torch.Generator().manual_seed(5)
+    image = plain("a boat", negative_prompt=negative, generator=generator, **size).images[0]
+    difference = np.asarray(ours.image).astype(int) - np.asarray(image)  # type: ignore[attr-defined]
+    assert np.abs(difference).max() <= 1
+    assert np.asarray(image).std() > 5

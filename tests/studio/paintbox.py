@@ -41,7 +41,7 @@ class Pipeline:
     step_s = 0.0
 
     @classmethod
-    def load(cls, model: str, device: str, dtype: str) -> Pipeline:
+    def load(cls, model: str, device: str, dtype: str, memory: str = "auto") -> Pipeline:
         return cls()
 
     @property

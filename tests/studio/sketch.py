@@ -56,7 +56,7 @@ class Pipeline:
         self.modules: Mapping[str, Any] = {"painter": Painter()}
 
     @classmethod
-    def load(cls, model: str, device: str, dtype: str) -> Pipeline:
+    def load(cls, model: str, device: str, dtype: str, memory: str = "auto") -> Pipeline:
         if (Path(model) / "broken.txt").exists():
             raise OSError("weights are torn")
         cls.loaded.append((Path(model).name, device, dtype))

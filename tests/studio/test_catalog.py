@@ -35,7 +35,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
         catalog.find_adapter("wram")
 
 
-@pytest.mark.parametrize("name", ["../studio/cli", "image/_sd_models", "image/../image/sd", "", "os"])
+@pytest.mark.parametrize("name", ["../studio/cli", "image/_sd_sampling", "image/../image/sd", "", "os"])
 def test_nothing_outside_the_folder_is_loaded(name: str) -> None:
     with pytest.raises(NotFoundError):
         catalog.load("pipeline", name)

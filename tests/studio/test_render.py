@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from studio import catalog
 from studio.artifacts import Picture, read_provenance
 from studio.errors import Cancelled, ModelError, NotFoundError, StorageError
 from studio.ports import Step
+from studio.preflight import MemoryShortage
 from studio.render import Studio, notes, versions
 from studio.request import RenderRequest
 from studio.settings import Settings
@@ -137,6 +139,28 @@ def test_cache_drops_the_least_recently_used(assets: Path, room: int, loads: lis
     for name in "abacab":
         made(studio, model=name, adapters="none")
     assert [name for name, _, _ in sketch.Pipeline.loaded] == loads
+
+
+def test_a_model_leaves_before_the_next_is_offloaded(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, asked = weakref.WeakSet[sketch.Pipeline](), list[str]()
+
+    def load(model: str, device: str, dtype: str, memory: str) -> sketch.Pipeline:
+        asked.append(memory)
+        if alive and memory == "fits":
+            raise MemoryShortage("no room for a second one")
+        pipeline = sketch.Pipeline()
+        alive.add(pipeline)
+        return pipeline
+
+    monkeypatch.setattr(sketch.Pipeline, "load", staticmethod(load))
+    for name in "ab":
+        sketch.add_model(assets, name)
+    studio = Studio(Settings())
+    for name in "aab":
+        made(studio, model=name, adapters="none")
+    assert asked == ["auto", "fits", "auto"] and len(alive) == 1
+    made(Studio(Settings(memory="sequential")), model="a", adapters="none")
+    assert asked[3:] == ["sequential"]
 
 
 def test_short_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:

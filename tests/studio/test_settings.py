@@ -17,7 +17,7 @@ def test_defaults_when_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = Settings(Path("x/y"), "cuda:1", "float16", "0.0.0.0", 8000, 3, 1)
+    wanted = Settings(Path("x/y"), "cuda:1", "float16", "0.0.0.0", 8000, 3, 1, "offload")
     for name in Settings.__slots__:
         monkeypatch.setenv(PREFIX + name.upper(), str(getattr(wanted, name)))
     assert Settings.from_environment() == wanted
@@ -32,6 +32,7 @@ def test_every_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("BATCH_SIZE", "-3", "did you mean '1'"),
         ("MODELS_IN_MEMORY", "1.5", "expected a whole number"),
         ("DTYPE", "fp16", "'fp16' is not one of auto, float32, bfloat16, float16"),
+        ("MEMORY", "ofload", "did you mean 'offload'"),
         ("DEVICE", "cudda", "did you mean 'cuda'"),
         ("DEVICE", "cuda:x", "is not one of"),
     ],

@@ -78,6 +78,11 @@ def test_a_wrong_name_gets_the_nearest_right_one(changed: dict[str, Any], near: 
         ({"warmup_steps": 21}, "warmup_steps: must not exceed steps"),
         ({"batch_size": 8, "gradient_accumulation": 3}, "multiple of gradient_accumulation"),
         ({"validate_every": 5}, "no example is held out"),
+        ({"balance": "label"}, "not one of none, labels.*did you mean 'labels'"),
+        ({"snr_gamma": -1}, "snr_gamma: must be in"),
+        ({"resolution_px": 100}, "resolution_px: must be a multiple of 8.*did you mean '96'"),
+        ({"buckets": "perhaps"}, "buckets: expected"),
+        ({"gradient_checkpointing": 3}, "gradient_checkpointing: expected"),
         ({"dataset": {"name": "painter", "count": 0}}, "dataset.count: must be in"),
         ({"adapter": {"kind": "emotion_lora", "rank": "big"}}, "adapter.rank: expected a whole number"),
         ({"adapter": {"kind": "emotion_lora", "basis": "vda"}}, "basis"),
@@ -106,8 +111,9 @@ def test_weight_fields_leave_out_what_changes_no_weight() -> None:
     def fields(**changed: Any) -> dict[str, Any]:
         return config.parse(values(**changed)).weight_fields()
 
-    assert fields(output="elsewhere", keep_last=9) == fields()
+    assert fields(output="elsewhere", keep_last=9, gradient_checkpointing=True) == fields()
     assert fields(learning_rate=0.5) != fields()
+    assert fields(buckets=True) != fields() != fields(balance="labels")
     assert fields(steps=30) != fields(), "a cosine depends on its length"
     assert fields(steps=30, schedule="constant") == fields(schedule="constant"), "a constant rate does not"
 

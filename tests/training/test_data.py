@@ -1,4 +1,4 @@
-"""Datasets give the same examples every time and name what is wrong; the cache counts what it leaves out."""
+"""Datasets give the same examples every time and name what is wrong."""
 
 from __future__ import annotations
 
@@ -9,44 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from studio.emotion import VAD, parse_emotion
-from studio.errors import InputError, ModelError, PromptsFileError
-from studio.ports import Example
-from training import cache
+from studio.errors import InputError, PromptsFileError
 from training.data import folder, painter
-
-
-class Pictures:
-    """A data set in memory; the examples numbered in `broken` cannot be read."""
-
-    def __init__(self, count: int, broken: Sequence[int] = ()) -> None:
-        self.count, self.broken = count, set(broken)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Example:
-        if index in self.broken:
-            raise InputError("file_name", index, f"cannot read picture {index}")
-        emotion = parse_emotion(f"v={index / 1000} a=0 d=0")
-        return Example(np.full((2, 2), index), f"picture {index}", emotion, {})
-
-
-def prepare(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """Pixels and the length of the caption: one tensor from the picture, one from the words."""
-    return {
-        "pixels": torch.tensor(np.stack([example.media for example in examples]), dtype=torch.float32),
-        "words": torch.tensor([[float(len(example.prompt))] for example in examples]),
-    }
-
-
-def filled(path: Path, pictures: Pictures, blank: bool = False) -> cache.Cache:
-    cache.fill(path, pictures, prepare)
-    cache.finish(path, pictures, prepare, blank)
-    return cache.Cache(path)
 
 
 def write_folder(root: Path, lines: Sequence[dict[str, Any] | str]) -> folder.Dataset:
@@ -137,71 +104,6 @@ def test_a_changed_picture_changes_the_description(tmp_path: Path) -> None:
     assert dataset.description == before
     write_picture(tmp_path / "a.png", (61, 40))
     assert dataset.description != before
-
-
-def test_a_row_of_the_cache_is_its_example(tmp_path: Path) -> None:
-    rows = filled(tmp_path, Pictures(300))
-    tensors, emotions = rows.rows([299, 0, 255, 256])
-    assert len(rows) == 300
-    assert tensors["pixels"][:, 0, 0].tolist() == [299, 0, 255, 256]
-    assert [emotion.valence for emotion in emotions] == [0.299, 0.0, 0.255, 0.256]
-
-
-def test_one_percent_may_be_broken_and_is_named(tmp_path: Path) -> None:
-    cache.fill(tmp_path, Pictures(300, broken=[1, 260]), prepare)
-    left_out = cache.finish(tmp_path, Pictures(300, broken=[1, 260]), prepare, blank=False)
-    rows = cache.Cache(tmp_path)
-    assert [line.split(":")[0] for line in left_out] == ["example 1", "example 260"]
-    assert len(rows) == 298 and rows.rows([1])[0]["pixels"][0, 0, 0] == 2
-
-
-def test_more_than_one_percent_stops(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"4 of 300 examples cannot be used.*example 0: file_name"):
-        cache.fill(tmp_path, Pictures(300, broken=[0, 1, 2, 3]), prepare)
-    assert not cache.is_complete(tmp_path, blank=False)
-
-
-def test_two_processes_make_the_same_cache(tmp_path: Path) -> None:
-    pictures = Pictures(600)
-    for rank in (1, 0):
-        cache.fill(tmp_path / "two", pictures, prepare, (rank, 2))
-    cache.finish(tmp_path / "two", pictures, prepare, blank=False)
-    filled(tmp_path / "one", pictures)
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
-
-
-def test_an_interrupted_cache_is_completed_not_redone(tmp_path: Path) -> None:
-    cache.fill(tmp_path, Pictures(600), prepare, (0, 2))
-    seen: list[str] = []
-
-    def watched(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        seen.extend(example.prompt for example in examples)
-        return prepare(examples)
-
-    cache.fill(tmp_path, Pictures(600), watched)
-    assert seen == [f"picture {index}" for index in range(256, 512)]
-
-
-def test_an_empty_caption_replaces_what_comes_from_words_alone(tmp_path: Path) -> None:
-    rows = filled(tmp_path, Pictures(20), blank=True)
-    assert rows.blank.keys() == {"words"} and rows.blank["words"].tolist() == [0.0]
-    with pytest.raises(InputError, match="two different pictures"):
-        filled(tmp_path / "one", Pictures(1), blank=True)
-
-
-def test_numbers_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
-    def overflowing(examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        return {"pixels": torch.full((len(examples), 1), float("nan"))}
-
-    with pytest.raises(ModelError, match="'pixels' is not finite"):
-        cache.fill(tmp_path, Pictures(3), overflowing)
-
-
-def test_the_key_follows_data_model_and_number_type() -> None:
-    keys = {cache.key({"a": 1}, "m", "float32"), cache.key({"a": 2}, "m", "float32")}
-    keys |= {cache.key({"a": 1}, "n", "float32"), cache.key({"a": 1}, "m", "float16")}
-    assert len(keys) == 4
 
 
 def test_captions_may_hold_odd_separators_and_other_encodings_are_named(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ without them.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from studio.emotion import parse_curve
 from studio.web.launch import Running
@@ -186,3 +189,36 @@ def test_a_long_render_is_watched_and_cancelled(page: Any, app: Running) -> None
     page.click("#cancel")
     page.wait_for_selector(".stage-cancelled")
     assert all(not view.is_open for view in app.service.history())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_run_is_started_watched_and_its_adapter_offered(
+    page: Any, app: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTION_STUDIO_OUTPUTS", str(app.service.training.folder.parent))
+    lines = []
+    for number, feeling in enumerate(("joy", "fear", "calm", "anger")):
+        Image.new("RGB", (64, 64), (60 * number, 90, 120)).save(tmp_path / f"{number}.png")
+        lines.append(json.dumps({"file_name": f"{number}.png", "text": "a sail", "emotion": feeling}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines), "utf-8")
+    page.get_by_role("tab", name="Train").click()
+    page.click("#train-start")
+    sync_api.expect(page.locator("#train-problem")).to_contain_text("name: is empty")
+    page.locator("#train-name").get_by_role("textbox").fill("from-the-page")
+    page.locator("#train-model input").fill("tiny:0")
+    page.locator("#train-model input").press("Enter")
+    page.locator("#train-data-folder").get_by_role("textbox").first.fill(str(tmp_path))
+    page.locator("#train-more").get_by_text("More settings").click()
+    page.locator("#train-more").get_by_label("Steps").fill("3")
+    page.locator("#train-more").get_by_label("Batch size").fill("2")
+    page.click("#train-start")
+    page.wait_for_selector("#run .run-queued, #run .run-leased")
+    page.reload()  # the run goes on, whoever looks
+    page.get_by_role("tab", name="Train").click()
+    page.wait_for_selector("#run .run-done, #run .run-failed", timeout=4 * PATIENCE_MS)
+    sync_api.expect(page.locator("#run")).to_contain_text("3 steps; it is in the list of adapters")
+    assert page.locator("#run svg polyline.loss").count() == 1
+    page.get_by_role("tab", name="Image").click()
+    page.get_by_text("More settings").first.click()
+    page.get_by_label("Emotion adapter").click()
+    page.get_by_role("option", name="from-the-page (yours)").wait_for()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from studio.errors import InputError, NotFoundError, StudioError
 from studio.params import ParamSpec
 from studio.request import MAX_SEED, AdapterUse, RenderRequest
 from studio.web import controls
-from studio.web.form import BARE, OWN, Form, form_of
+from studio.web.form import BARE, OWN, Form, form_of, strength_span
 
 
 def form(**changes: Any) -> Form:
@@ -110,3 +111,18 @@ def test_an_empty_control_leaves_the_default() -> None:
     specs = (ParamSpec("width", int, None, ""), ParamSpec("steps", int, 20, ""))
     grown = controls.ParamControls("image/sd", specs, tuple(controls.control(spec) for spec in specs))
     assert grown.values(["", 5]) == {"steps": 5}
+
+
+def test_the_slider_spans_where_the_worn_adapters_work(tmp_path: Path) -> None:
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    (wide / "adapter.json").write_text('{"kind": "emotion_lora", "strength_range": [-0.5, 1.3]}')
+    assert strength_span("emotion-tiny", OWN) == (0, 1)  # what is said of vad-image
+    assert strength_span("emotion-tiny", str(wide)) == (-0.5, 1.3)
+    assert strength_span("emotion-tiny", f"vad-image:0.5, {wide}:1") == (-0.5, 1.3)  # the hull of both
+
+
+@pytest.mark.parametrize("adapter", [BARE, "vad-ima", "vad-image:", "vad-image:9"])
+def test_the_slider_spans_everything_where_nobody_measured(adapter: str) -> None:
+    assert strength_span("emotion-tiny", adapter) == (-2, 2)
+    assert strength_span("somebody/sd-1-5", OWN) == (-2, 2)

@@ -20,7 +20,7 @@ from training.embedded.vocabulary import CONTEXT
 TEXT_WIDTH = 160
 BATCH = 64
 CAPTION_DROPOUT = 0.1
-PLAN = Plan(steps=3600, learning_rate=3e-3, warmup_steps=100, ema=0.998)
+PLAN = Plan(steps=3300, learning_rate=3e-3, warmup_steps=100, ema=0.998)
 
 
 class PainterNet(nn.Module):

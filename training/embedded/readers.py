@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from torch.nn import functional
 
 from training.embedded._fit import Fit, Plan
 from training.embedded.autoencoder import as_tensor
-from training.embedded.paintings import Gallery
-from training.synthesis.painter import SCENES
+from training.synthesis.spec import SCENES
+
+if TYPE_CHECKING:  # painting needs packages that reading does not
+    from training.embedded.paintings import Gallery
 
 PLAN = Plan(steps=2500, learning_rate=2e-3, warmup_steps=100, weight_decay=0.02, ema=0.995)
 BATCH = 48

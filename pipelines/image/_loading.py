@@ -1,4 +1,4 @@
-"""Where a Stable Diffusion 1.x/2.x model comes from: a folder, the hub, or built in code at toy size.
+"""Where a model of any picture family comes from: a folder or the hub, safetensors only.
 
 Knows files, the hub's errors, number types and attention kernels; knows no request and no emotion.
 """
@@ -11,9 +11,12 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.image import _placement as placement
+from studio import catalog
 from studio.errors import InputError, ModelError, nearest
 from studio.lazy import lazy
 from studio.settings import DEVICES, DTYPES
@@ -25,51 +28,85 @@ else:
 
 diffusers = lazy("diffusers")
 safetensors = lazy("safetensors")
-tokenizers = lazy("tokenizers")
 transformers = lazy("transformers")
 
 DEFAULT_GUIDANCE = 5.0
-_FAMILY = {"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"}
 
 
-def load(model: str, device: str, dtype: str) -> Any:
-    """The StableDiffusionPipeline of a folder or hub id, safetensors only. Raises ModelError, InputError."""
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a family takes; its file offers one as `FAMILY`.
+
+    `classes`: names that a model_index.json may give, the first of which is built. `half`: what dtype `auto`
+    means on an accelerator. `upcasts_vae`: float16 overflows in autoencoders whose config does not deny it.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    half: str = "float16"  # bfloat16 where float16 overflows
+    upcasts_vae: bool = False
+
+
+def load_pipeline(
+    model: str, device: str, dtype: str, family: Family, memory: str = "auto", **extra: Any
+) -> Any:
+    """The diffusers pipeline of a folder or hub id, on its device, frozen; `extra` goes to from_pretrained.
+
+    Raises ModelError (which names the right family for a model of another one) and InputError.
+    """
     device = torch_device(device)
-    number_type = torch_dtype(dtype, device)
-    _quiet()
+    number_type = torch_dtype(dtype, device, family.half)
+    quiet()
     with _foreign_errors(model):
-        name = diffusers.DiffusionPipeline.load_config(model)["_class_name"]
-        if name not in _FAMILY:
-            raise ModelError(f"model: {model!r} is a {name}; image/sd takes Stable Diffusion 1.x and 2.x")
-        pipe = diffusers.StableDiffusionPipeline.from_pretrained(
-            model,
-            dtype=number_type,
-            use_safetensors=True,
-            safety_checker=None,
-            requires_safety_checker=False,
-        )
-    return ready(pipe, device)
+        index = diffusers.DiffusionPipeline.load_config(model)
+        _check_family(model, index["_class_name"], family)
+        memory = placement.decide(model, device, number_type, memory)
+        kind = getattr(diffusers, family.classes[0])
+        extra = {**_left_out(index), **extra}
+        pipe = kind.from_pretrained(model, dtype=number_type, use_safetensors=True, **extra)
+    if family.upcasts_vae and number_type == torch.float16 and pipe.vae.config.force_upcast:
+        pipe.vae.to(torch.float32)  # before it is placed: an offloaded part keeps its number type
+    if memory in placement.UNDECIDED:  # its files were not here before
+        memory = placement.decide(model, device, number_type, memory)
+    return ready(pipe, device, memory)
 
 
-def ready(pipe: Any, device: str) -> Any:
+def _left_out(index: dict[str, Any]) -> dict[str, None]:
+    """Parts that a model was saved without, such as SD3's T5: from_pretrained wants to hear it again."""
+    return {name: None for name, entry in index.items() if entry in ([None, None], (None, None))}
+
+
+def _check_family(model: str, name: str, family: Family) -> None:
+    if name in family.classes:
+        return
+    modules = (catalog.load("pipeline", other) for other in catalog.names("pipeline"))
+    families = (getattr(module, "FAMILY", None) for module in modules)
+    right = [other.name for other in families if other and name in other.classes]
+    hint = f"; use {right[0]}" if right else ""
+    raise ModelError(f"model: {model!r} is a {name}; {family.name} takes {family.title}{hint}")
+
+
+def ready(pipe: Any, device: str, memory: str = "fast") -> Any:
     """The pipeline frozen on its device, with the attention that runs fastest there."""
-    pipe.to(device)
+    placement.place(pipe, device, memory)
     pipe.set_progress_bar_config(disable=True)
-    for module in (pipe.unet, pipe.vae, pipe.text_encoder):
-        module.eval().requires_grad_(False)
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval().requires_grad_(False)
     pipe.vae.enable_slicing()  # decodes row by row: memory does not grow with the batch
-    if device.startswith("cuda"):
+    if device.startswith("cuda") and memory == "fast" and "unet" in pipe.components:
         choose_attention(pipe.unet)
     return pipe
 
 
-def recommended_guidance(model: str) -> float:
-    """`guidance` of the folder's optional studio.json; 5.0 where nothing is said."""
+def recommended_guidance(model: str, default: float = DEFAULT_GUIDANCE) -> float:
+    """`guidance` of the folder's optional studio.json; `default` where nothing is said."""
     path = Path(model) / "studio.json"
     if not path.is_file():
-        return DEFAULT_GUIDANCE
+        return default
     try:
-        return float(json.loads(path.read_text("utf-8")).get("guidance", DEFAULT_GUIDANCE))
+        return float(json.loads(path.read_text("utf-8")).get("guidance", default))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"model: {str(path)!r} cannot be read: {error}") from None
 
@@ -91,14 +128,14 @@ def torch_device(device: str) -> str:
     return device
 
 
-def torch_dtype(dtype: str, device: str) -> torch.dtype:
-    """`auto`: half precision on an accelerator; float32 on a CPU, where a batch must not change a row."""
+def torch_dtype(dtype: str, device: str, half: str = "float16") -> torch.dtype:
+    """`auto`: `half` on an accelerator; float32 on a CPU, where a batch must not change a row."""
     if dtype not in DTYPES:
         raise InputError(
             "dtype", dtype, f"{dtype!r} is not one of {', '.join(DTYPES)}", nearest(dtype, DTYPES)
         )
     if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "float16"
+        dtype = "float32" if device == "cpu" else half
     return getattr(torch, dtype)
 
 
@@ -139,8 +176,8 @@ def _reason(model: str, error: BaseException) -> str:
     return f"cannot be loaded: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
 
 
-def _quiet() -> None:
-    """Loading prints bars and remarks about image processors that this pipeline never uses."""
+def quiet() -> None:
+    """Loading prints bars and remarks about image processors that these pipelines never use."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
@@ -164,89 +201,30 @@ def choose_attention(unet: Any) -> str:
 
 
 def _forward_seconds(unet: Any, repeats: int = 5) -> float:
-    config = unet.config
-    size = config.sample_size
-    height, width = (size, size) if isinstance(size, int) else size
-    kind = {"device": unet.device, "dtype": unet.dtype}
-    latents = torch.zeros(2, config.in_channels, height, width, **kind)
-    text = torch.zeros(2, 77, config.cross_attention_dim, **kind)
+    inputs = sample_inputs(unet, rows=2)
     seconds = []
     with torch.no_grad():
         for _ in range(repeats):
             torch.cuda.synchronize()
             start = time.perf_counter()
-            unet(latents, torch.tensor(1, device=unet.device), encoder_hidden_states=text)
+            unet(**inputs)
             torch.cuda.synchronize()
             seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
-def tiny(seed: int) -> Any:
-    """A complete Stable Diffusion at toy size, 64 px, random weights: no files, no network."""
-    _quiet()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        tokenizer = _byte_tokenizer()
-        return diffusers.StableDiffusionPipeline(
-            vae=_tiny_vae(),
-            text_encoder=_tiny_text_encoder(tokenizer),
-            tokenizer=tokenizer,
-            unet=_tiny_unet(),
-            scheduler=diffusers.DDIMScheduler(
-                beta_schedule="scaled_linear",
-                beta_start=0.00085,
-                beta_end=0.012,
-                clip_sample=False,
-                set_alpha_to_one=False,
-                steps_offset=1,
-                timestep_spacing="leading",  # said, or another sampler would take its own default
-            ),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-
-
-def _byte_tokenizer() -> Any:
-    """CLIP's tokenizer with the 256 bytes as its vocabulary and no merges."""
-    printable = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    words = [*printable, *(f"{byte}</w>" for byte in printable), "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
-
-
-def _tiny_text_encoder(tokenizer: Any) -> Any:
-    config = transformers.CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return transformers.CLIPTextModel(config)
-
-
-def _tiny_unet() -> Any:
-    return diffusers.UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=8,
-        norm_num_groups=8,
-    )
-
-
-def _tiny_vae() -> Any:
-    return diffusers.AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=4,
-        sample_size=64,
-    )
+def sample_inputs(unet: Any, rows: int) -> dict[str, Any]:
+    """Zeros that a UNet runs on, at the size it was trained at."""
+    config, kind = unet.config, {"device": unet.device, "dtype": unet.dtype}
+    size = config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    inputs: dict[str, Any] = {
+        "sample": torch.zeros(rows, config.in_channels, height, width, **kind),
+        "timestep": torch.tensor(1, device=unet.device),
+        "encoder_hidden_states": torch.zeros(rows, 77, config.cross_attention_dim, **kind),
+    }
+    if config.addition_embed_type == "text_time":  # SDXL: pooled text and six sizes
+        pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+        added = {"text_embeds": torch.zeros(rows, pooled, **kind), "time_ids": torch.zeros(rows, 6, **kind)}
+        inputs["added_cond_kwargs"] = added
+    return inputs

@@ -1,0 +1,81 @@
+"""Parts of toy models that only flow-matching families have: T5, a Qwen3 reader, their tokenizers.
+
+The classes are the real ones, only small and with random weights. Knows no family.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from studio.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+tokenizers = lazy("tokenizers")
+transformers = lazy("transformers")
+
+VAE = {"use_quant_conv": False, "use_post_quant_conv": False}  # as these families leave them out
+_CHAT = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def t5_tokenizer(length: int) -> Any:
+    """T5's tokenizer with single characters as its vocabulary; prompts are padded or cut to `length`."""
+    pieces = ["▁", *(chr(code) for code in range(33, 127))]
+    special = [(token, 0.0) for token in ("<pad>", "</s>", "<unk>")]
+    vocabulary = [*special, *((piece, -2.0) for piece in pieces)]
+    return transformers.T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=length)
+
+
+def t5_encoder(tokenizer: Any, width: int) -> Any:
+    config = transformers.T5Config(
+        vocab_size=len(tokenizer),
+        d_model=width,
+        d_kv=8,
+        d_ff=2 * width,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )
+    return transformers.T5EncoderModel(config)
+
+
+def chat_tokenizer(length: int) -> Any:
+    """Qwen's tokenizer with the 256 bytes as its vocabulary, no merges, and a chat template."""
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    words = [*sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()), *marks]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    made = transformers.Qwen2Tokenizer(vocab=vocabulary, merges=[], model_max_length=length)
+    made.add_special_tokens({"additional_special_tokens": marks[1:]})
+    made.chat_template = _CHAT
+    return made
+
+
+def qwen3_reader(tokenizer: Any, width: int) -> Any:
+    config = transformers.Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=512,
+    )
+    return transformers.Qwen3Model(config)
+
+
+def lively(network: Any) -> Any:
+    """`network` with weights large enough that each layer keeps the size of what it gets: small ones fade."""
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight *= 3**0.5
+    return network

@@ -1,0 +1,94 @@
+"""Where the parts of a diffusers pipeline lie: all on the device, or on the CPU until they are needed.
+
+Asks the device for its free memory and compares it with studio.preflight; the moving itself is diffusers' and
+accelerate's. On a CPU there is nothing to place. Knows no family.
+
+"fast": everything on the device. "offload": one part at a time. "sequential": one layer at a time, slowest.
+"fp8": like fast, the backbone's weights stored in 8 bits and computed with in the pipeline's number type; the
+only one that changes pictures, so "auto" never takes it. "fits" is "auto" without offloading.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from studio import preflight
+from studio.errors import InputError, ModelError, nearest
+from studio.lazy import lazy
+from studio.settings import MEMORY
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+log = logging.getLogger("studio")
+UNDECIDED = ("auto", "fits")
+RESERVE_BYTES = 400_000_000  # convolution workspaces and what an allocator rounds up
+
+
+def free_bytes(device: str) -> int | None:
+    """Free memory of an accelerator; None where there is none or it cannot be asked."""
+    if not device.startswith("cuda"):
+        return None
+    torch.cuda.empty_cache()  # what torch holds on to without using it is free for us
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    return max(0, int(free) - RESERVE_BYTES)
+
+
+def decide(model: str, device: str, dtype: torch.dtype, memory: str, free: int | None = None) -> str:
+    """The way to place `model` that `memory` asks for; "auto" and "fits" become one where that is known.
+
+    `free`: bytes, asked of the device when None. Weights are known to the byte, what a step holds besides is
+    estimated: a way that a person named is refused only when its weights alone do not fit. Raises
+    MemoryShortage, and InputError for an unknown word.
+    """
+    if memory not in (*MEMORY, *UNDECIDED):
+        raise InputError(
+            "memory", memory, f"{memory!r} is not one of {', '.join(MEMORY)}", nearest(memory, MEMORY)
+        )
+    free = free_bytes(device) if free is None else free
+    if device == "cpu" or free is None:
+        return "fast" if memory in UNDECIDED else memory
+    found = preflight.read(model)
+    if found is None:  # a hub id that loading will download
+        return memory
+    work = preflight.Work(dtype=str(dtype).removeprefix("torch."))
+    if memory in UNDECIDED:
+        return _chosen(found, work, free, fits=memory == "fits")
+    preflight.check_weights(found, work, memory, free)
+    return memory
+
+
+def _chosen(found: preflight.Model, work: preflight.Work, free: int, fits: bool) -> str:
+    place = preflight.choose(found, work, free)
+    if place == "fast":
+        return place
+    needs = preflight.estimate(found, work).needs
+    sizes = f"{preflight.in_gb(needs['fast'])} do not fit into {preflight.in_gb(free)}"
+    if fits:
+        raise preflight.MemoryShortage(f"model: {found.name!r}: {sizes} of free memory")
+    log.info("memory: about %s; using %r, which needs %s", sizes, place, preflight.in_gb(needs[place]))
+    return place
+
+
+def place(pipe: Any, device: str, memory: str) -> None:
+    """Put a pipeline that lies on the CPU where it will run. `memory`: what `decide` said."""
+    if device == "cpu" or memory in ("fast", *UNDECIDED):
+        pipe.to(device)
+    elif memory == "offload":
+        pipe.enable_model_cpu_offload(device=device)
+    elif memory == "sequential":
+        pipe.enable_sequential_cpu_offload(device=device)
+    else:
+        store_in_fp8(pipe)
+        pipe.to(device)
+
+
+def store_in_fp8(pipe: Any) -> None:
+    """Keep the backbone's weights in float8_e4m3fn between uses, norms and embeddings as they are."""
+    backbone = getattr(pipe, "transformer", None) or pipe.unet
+    if not hasattr(backbone, "enable_layerwise_casting"):
+        raise ModelError(f"memory: 'fp8' does nothing for a {type(backbone).__name__}; use 'offload'")
+    backbone.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=backbone.dtype)

@@ -1,0 +1,202 @@
+"""What families with a noise-predicting UNet have in common: rendering, training tensors, predictions, loss.
+
+A family says which text its UNet reads (`_text`), what else it is told (`_told`), and under which names
+(`_conditions`). Knows no adapter: feelings come through `set_emotion`. On a still picture an emotion curve
+runs over the denoising: early steps lay out the scene, late ones colour and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipelines.image import _pictures as pictures
+from pipelines.image import _rows as rows
+from pipelines.image import _sd_sampling as sampling
+from studio.artifacts import Picture
+from studio.emotion import VAD
+from studio.lazy import lazy
+from studio.params import param
+from studio.ports import Artifact, Example, OnStep, SetEmotion, Step
+from studio.request import RenderRequest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy("torch")
+
+diffusers, training_utils = lazy("diffusers"), lazy("diffusers.training_utils")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What a person may set for a picture."""
+
+    steps: int = param(20, "denoising steps: more is finer and slower", min=1, max=150, advanced=False)
+    guidance: float | None = param(
+        None, "pull towards prompt and emotion; 1 is none, empty is the model's own", min=0, max=30, step=0.5
+    )
+    width: int | None = param(None, "width; empty is the model's own", min=64, max=2048, step=8, unit="px")
+    height: int | None = param(None, "height; empty is the model's own", min=64, max=2048, step=8, unit="px")
+    scheduler: str = param("dpm++ 2m", "sampling method", choices=sampling.SCHEDULERS)
+
+
+class UNetPipeline:
+    """A loaded model. It keeps nothing between renders, so a cancelled one leaves no trace."""
+
+    def __init__(self, pipe: Any, guidance: float) -> None:
+        self.pipe = pipe  # diffusers' own pipeline
+        self.guidance = guidance  # what this model does best with
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """(width, height) in pixels that the model was trained at."""
+        latents = self.pipe.unet.config.sample_size
+        height, width = (latents, latents) if isinstance(latents, int) else latents
+        return width * self.pipe.vae_scale_factor, height * self.pipe.vae_scale_factor
+
+    def _text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """What the text encoders make of prompts: rows (R, ...) on the pipeline's device."""
+        raise NotImplementedError
+
+    def _told(self, count: int, size: tuple[int, int]) -> dict[str, Tensor]:
+        """What else the UNet is told of `count` pictures of `size` (width, height) if nobody knows more."""
+        return {}
+
+    def _conditions(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Named arguments of the UNet, from the tensors of `_text` and `_told`."""
+        return {"encoder_hidden_states": tensors["text"]}
+
+    def render(
+        self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
+    ) -> list[Artifact]:
+        """One Picture per request; all share their Params. Whatever `on_step` raises ends the render."""
+        with torch.no_grad():
+            latents = self._denoise(batch, set_emotion, on_step)
+            details = {"guidance": self._guidance(batch[0].params)}
+            return [Picture(image, details) for image in pictures.decode(self.pipe, latents)]
+
+    def _guidance(self, params: Params) -> float:
+        return self.guidance if params.guidance is None else params.guidance
+
+    def _denoise(self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep) -> Tensor:
+        params: Params = batch[0].params
+        guided = self._guidance(params) > 1
+        size = pictures.chosen_size(params, self.native_size, self.pipe.vae_scale_factor)
+        scheduler = sampling.make_scheduler(params.scheduler, self.pipe.scheduler)
+        scheduler.set_timesteps(params.steps, device=self.pipe._execution_device)
+        noise, generators = rows.row_noise([request.seed for request in batch], self._latent_shape(size))
+        tensors = self._encode(batch, size, guided)
+        conditions = self._conditions(tensors)
+        denoiser = sampling.Denoiser(self.pipe.unet, scheduler, conditions, self._guidance(params))
+        latents = noise.to(tensors["text"])
+        steps = denoiser.run(latents, generators, rows.feeler(batch, set_emotion, guided))
+        for done, (denoised, clean) in enumerate(steps, start=1):
+            latents = denoised
+            preview = partial(pictures.preview, self.pipe, clean)
+            on_step(Step(done, len(scheduler.timesteps), preview))
+        return latents
+
+    def _latent_shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        width, height = (pixels // self.pipe.vae_scale_factor for pixels in size)
+        return self.pipe.unet.config.in_channels, height, width
+
+    def _size_of(self, latents: Tensor) -> tuple[int, int]:
+        factor = self.pipe.vae_scale_factor
+        return latents.shape[-1] * factor, latents.shape[-2] * factor
+
+    def _encode(
+        self, batch: Sequence[RenderRequest], size: tuple[int, int], guided: bool
+    ) -> dict[str, Tensor]:
+        """Rows (R, ...) of everything the UNet is told, or (2R, ...) with the negative prompts first."""
+        told = self._told(len(batch), size)
+        wanted = {**self._text([one.prompt for one in batch]), **told}
+        if not guided:
+            return wanted
+        unwanted = {**self._text([one.negative_prompt for one in batch]), **told}
+        return {name: torch.cat([unwanted[name], wanted[name]]) for name in wanted}
+
+    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
+        """The frozen part of training, worth caching: `latents` (R, C, h, w) and `prepare_text`, on the CPU.
+
+        Media are paths, PIL images or uint8 arrays (H, W, 3), cropped and resized to `size` (width, height)
+        in pixels, by default the model's own.
+        """
+        media = [example.media for example in examples]
+        latents = pictures.encode(self.pipe.vae, media, size or self.native_size)
+        return {"latents": latents, **self.prepare_text([example.prompt for example in examples])}
+
+    def prepare_text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """The share of `prepare` that captions alone make: `text` (R, L, C) and its like, on the CPU."""
+        with torch.no_grad():
+            return {name: tensor.cpu() for name, tensor in self._text(prompts).items()}
+
+    def predict(
+        self,
+        tensors: Mapping[str, Tensor],
+        emotions: Sequence[VAD],
+        set_emotion: SetEmotion,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise the rows and let the network look: what it made, what the schedule wants (both R, C, h, w),
+
+        timesteps (R,). `generator` (CPU) draws noise and timesteps: the same one sees the same noise.
+        """
+        scheduler, unet = self._noise_schedule, self.pipe.unet
+        latents = _like(tensors["latents"], unet)
+        told = {**self._told(len(latents), self._size_of(latents)), **tensors}
+        given = {name: _like(tensor, unet) for name, tensor in told.items()}
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        last = scheduler.config.num_train_timesteps
+        timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(unet.device)
+        set_emotion(list(emotions))
+        noisy = scheduler.add_noise(latents, noise, timesteps)
+        made = unet(noisy, timesteps, **self._conditions(given), return_dict=False)[0]
+        return made, _target(scheduler, latents, noise, timesteps), timesteps
+
+    def loss(
+        self,
+        tensors: Mapping[str, Tensor],
+        emotions: Sequence[VAD],
+        set_emotion: SetEmotion,
+        generator: torch.Generator,
+        snr_gamma: float | None = None,
+    ) -> Tensor:
+        """Scalar mean squared error of `predict`; `snr_gamma`, usually 5, weighs timesteps by min-SNR
+
+        (Hang et al. 2023, arXiv 2303.09556)."""
+        made, wanted, timesteps = self.predict(tensors, emotions, set_emotion, generator)
+        per_row: Tensor = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
+        return (per_row * _snr_weights(self._noise_schedule, timesteps, snr_gamma)).mean()
+
+    @property
+    def _noise_schedule(self) -> Any:
+        """Training noise is DDPM's for every model here; a sampler may know only the steps it visits."""
+        return diffusers.DDPMScheduler.from_config(self.pipe.scheduler.config)
+
+
+def _like(tensor: Tensor, unet: Any) -> Tensor:
+    """On the UNet's device and, unless it holds whole numbers, in its number type."""
+    return tensor.to(unet.device, unet.dtype if tensor.is_floating_point() else None)
+
+
+def _target(scheduler: Any, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    kind = scheduler.config.prediction_type
+    if kind == "v_prediction":
+        velocity: Tensor = scheduler.get_velocity(latents, noise, timesteps)
+        return velocity
+    return latents if kind == "sample" else noise
+
+
+def _snr_weights(scheduler: Any, timesteps: Tensor, gamma: float | None) -> Tensor:
+    if gamma is None:
+        return torch.ones(len(timesteps), device=timesteps.device)
+    snr: Tensor = training_utils.compute_snr(scheduler, timesteps).clamp(min=1e-8)
+    capped = snr.clamp(max=gamma)
+    kind = scheduler.config.prediction_type
+    if kind == "sample":
+        return capped
+    return capped / (snr + 1) if kind == "v_prediction" else capped / snr

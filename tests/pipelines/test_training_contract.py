@@ -1,0 +1,64 @@
+"""What every pipeline that adapters are trained for must do, on its real classes at toy size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from studio import catalog
+from studio.emotion import NEUTRAL
+from studio.ports import SetEmotion
+from tests.pipelines.staging import AFRAID, HAPPY, Stage, examples
+
+# diffusers 0.42 hands tensors to numpy 2 in the old way
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def test_what_training_prepares_has_a_row_an_example(stage: Stage) -> None:
+    prepared = stage.pipeline.prepare(examples(), (96, 80))
+    assert {len(tensor) for tensor in prepared.values()} == {3}
+    assert {str(tensor.device) for tensor in prepared.values()} == {"cpu"}
+    assert prepared["latents"].shape[-2:] == (10, 12)
+    width, height = stage.pipeline.native_size
+    own = stage.pipeline.prepare(examples())["latents"]
+    assert own.shape[-2:] == (height // 8, width // 8)
+
+
+def test_captions_alone_prepare_their_share(stage: Stage) -> None:
+    prepared = stage.pipeline.prepare(examples())
+    text = stage.pipeline.prepare_text([example.prompt for example in examples()])
+    assert text.keys() < prepared.keys()
+    assert all(torch.equal(tensor, prepared[name]) for name, tensor in text.items())
+
+
+def test_a_prediction_sees_the_same_noise_whatever_is_said_and_felt(stage: Stage, feel: SetEmotion) -> None:
+    prepared, other = stage.pipeline.prepare(examples()), stage.pipeline.prepare_text(["a red fox"] * 3)
+    asked = [(prepared, HAPPY), (prepared, AFRAID), ({**prepared, **other}, HAPPY)]
+    with torch.no_grad():
+        (made, wanted, times), *others = (
+            stage.pipeline.predict(tensors, [emotion] * 3, feel, torch.Generator().manual_seed(1))
+            for tensors, emotion in asked
+        )
+    assert made.shape == wanted.shape == prepared["latents"].shape
+    assert len(times) == 3
+    for felt, again, then in others:
+        assert torch.equal(again, wanted)
+        assert torch.equal(then, times)
+        assert not torch.allclose(felt, made, atol=1e-4)
+
+
+def test_a_few_steps_of_training_lower_the_loss(stage: Stage) -> None:
+    module, pipeline = catalog.load("adapter kind", "emotion_lora"), stage.pipeline
+    adapter = module.Adapter.create(pipeline.modules, module.Config(rank=4))
+    prepared, emotions, losses = pipeline.prepare(examples()), [HAPPY, AFRAID, NEUTRAL], []
+    optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
+    with adapter.trainable(pipeline.modules) as set_emotion:
+        for _ in range(10):
+            value = pipeline.loss(prepared, emotions, set_emotion, torch.Generator().manual_seed(0))
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            losses.append(value.item())
+    assert losses[-1] < 0.98 * losses[0]
+    network = pipeline.modules["unet" if "unet" in pipeline.modules else "transformer"]
+    assert all(weight.grad is None for weight in network.parameters())

@@ -1,0 +1,117 @@
+"""What a run shows of itself while it goes: a grid over the plane of feelings, and control figures.
+
+    <run>/grids/step-00000500.png      valence to the right, arousal upwards, one prompt, one seed
+    log.jsonl                          control_valence_r and the like, with what chance would give beside them
+
+Seeds, prompts and feelings are the same at every step, so one validation compares with the next. Rendering
+draws from generators of its own and leaves those of the training alone. Knows pipelines and readers by their
+contracts; the losses on held-out examples are the loop's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.emotion import VAD
+from studio.errors import InputError
+from studio.ports import SetEmotion
+from training import control, readers
+from training.config import Recipe
+from training.pictures import PROMPTS, Camera, Shot, save_png, sheet
+from training.readers import Reader
+
+GRIDS = "grids"
+TICKS = (-0.8, -0.4, 0.0, 0.4, 0.8)  # of both axes of the grid
+_SEED = 20_011  # first seed of the pictures here; any number, but always the same
+
+
+class Validator:
+    """Renders a fixed set of pictures at each call; how many is the recipe's `validation_pictures`."""
+
+    def __init__(self, recipe: Recipe, pipeline: Any, reader: Reader | None) -> None:
+        """InputError for a file of prompts that cannot be used."""
+        self._folder, self.reader = Path(recipe.output) / GRIDS, reader
+        self._camera = Camera(pipeline, rows_of(recipe))
+        self._prompts = prompts_of(recipe)
+        self._shots = shots(self._prompts, recipe.validation_pictures)
+
+    @classmethod
+    def of(cls, recipe: Recipe, pipeline: Any) -> Validator | None:
+        """The validator of a recipe; None for one that asks for no pictures. Raises StudioError.
+
+        The reader stays in the CPU's memory: that of an accelerator belongs to the training.
+        """
+        if not recipe.validate_every or not recipe.validation_pictures:
+            return None
+        return cls(recipe, pipeline, readers.for_recipe(recipe))
+
+    def show(self, step: int, set_emotion: SetEmotion) -> dict[str, float]:
+        """Save the grid of this step; returns figures for the log, `picture_seconds` what all this took.
+
+        The caller sees to it that the adapter is worn, its averaged weights are in and gradients are off.
+        """
+        began = time.perf_counter()
+        save_png(self._grid(step, set_emotion), self._folder / f"step-{step:08d}.png")
+        figures = (
+            self._control(set_emotion) if self.reader and len(self._shots) >= control.MIN_SAMPLES else {}
+        )
+        return figures | {"picture_seconds": round(time.perf_counter() - began, 1)}
+
+    def _grid(self, step: int, set_emotion: SetEmotion) -> Any:
+        places = [(valence, arousal) for arousal in reversed(TICKS) for valence in TICKS]
+        asked = [Shot(self._prompts[0], _SEED, VAD(*place, 0.0)) for place in places]
+        names = [f"{tick:+.1f}" if tick else "0" for tick in TICKS]
+        title = f"step {step}: {self._prompts[0]}"
+        made = self._camera.take(asked, set_emotion)
+        return sheet(made, names, names[::-1], title, ("valence", "arousal"))
+
+    def _control(self, set_emotion: SetEmotion) -> dict[str, float]:
+        assert self.reader
+        said = [shot.prompt for shot in self._shots]
+        reading = self.reader.read(self._camera.take(self._shots, set_emotion), said)
+        asked = np.array([shot.emotion.as_tuple() for shot in self._shots])
+        figures = control.of_points(asked, reading.points).figures()
+        return figures | {"control_prompt": float(reading.keeps.mean())}
+
+
+def shots(prompts: Sequence[str], count: int) -> list[Shot]:
+    """`count` different pictures to ask for: prompts in turn, feelings spread over the whole cube."""
+    points = spread_points(count)
+    turns = [prompts[index % len(prompts)] for index in range(count)]
+    return [Shot(text, _SEED + i, VAD(*points[i].tolist())) for i, text in enumerate(turns)]
+
+
+def spread_points(count: int) -> NDArray[np.float64]:
+    """(count, 3) in [-1, 1], even on every axis, axes independent: a Latin hypercube (McKay et al., 1979)."""
+    rng = np.random.default_rng(_SEED)
+    even = (np.arange(count) + 0.5) / max(count, 1) * 2 - 1
+    return np.stack([rng.permutation(even) for _ in range(3)], axis=1)
+
+
+def prompts_of(recipe: Recipe) -> tuple[str, ...]:
+    """The prompts that a recipe's pictures show. InputError for a file that cannot be read or is empty."""
+    return read_prompts(recipe.validation_prompts) if recipe.validation_prompts else PROMPTS
+
+
+def read_prompts(path: str) -> tuple[str, ...]:
+    """The lines of a text file; empty ones and those that begin with # do not count. Raises InputError."""
+    try:
+        lines = [line.strip() for line in Path(path).read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"cannot read {path!r}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
+        raise InputError("validation_prompts", path, why) from None
+    found = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if len(found) < 2:  # keeping a prompt is measured against the others
+        raise InputError("validation_prompts", path, f"{path!r} needs at least 2 prompts, has {len(found)}")
+    return found
+
+
+def rows_of(recipe: Recipe) -> int:
+    """Pictures rendered together: as many as the training holds in memory anyway."""
+    return max(1, recipe.batch_size // recipe.gradient_accumulation)
