@@ -1,19 +1,19 @@
 """LoRAs of single labels, put side by side as the rank blocks of one emotion adapter. Knows no file.
 
 A LoRA that was trained alone was trained at full strength, as if it were the only change: several of them at
-full strength over-drive a model. So the sum of their strengths stays under a budget,
-s_i = B w_i / sum(w). The shares w come from the gate basis, which is 0 at NEUTRAL and sums to less than 1
-elsewhere; B goes into the gates here, once. Label blocks that were *trained together* have learned to share,
-and need no budget: their gates start at 1.
+full strength over-drive a model. So their strengths together stay within a budget B: s_i = B phi_i, where
+phi_i is a label's share of the point, faded in from NEUTRAL by the gate basis. Shares sum to 1 and fading only
+lowers them, so the sum is B at most; B goes into the gates here, once. Label blocks that were *trained
+together* have learned to share, and need no budget: their gates start at 1.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from adapters import _lora_layers as layers
+from adapters import _model_layers as layers
 from studio.lazy import lazy
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _filled(pair: tuple[Tensor, Tensor] | None, weight: tuple[int, ...], rank: i
     return a, b
 
 
-def exactly(names: Mapping[str, object]) -> dict[str, str]:
+def exactly(names: Iterable[str]) -> dict[str, str]:
     """Component -> regular expression that matches these layers and no other."""
     found: dict[str, list[str]] = {}
     for name in names:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters import _lora_keys as keys
-from adapters import _lora_layers as layers
 from adapters import _lora_names as names
+from adapters import _model_layers as layers
 from adapters._lora_metadata import Alphas
 from studio.errors import ModelError
 from studio.lazy import lazy

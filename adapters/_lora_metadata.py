@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,31 +64,33 @@ def kohya(about: Mapping[str, Any], family: str, ranks: int, convolves: bool, ti
     return found
 
 
-def lora_config(layers: Mapping[str, int], all_layers: Collection[str]) -> str:
-    """PEFT's LoraConfig by component, keys prefixed, as diffusers writes it. `layers`: name -> ranks.
+def lora_configs(ranks: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Component -> values of PEFT's LoraConfig with alpha = rank. `ranks`: of every layer.
 
-    PEFT chooses by the ends of names; where that would hit more layers, a regular expression says which.
+    Its target is a regular expression: of a list, PEFT takes every layer whose name ends in an entry.
     """
-    found: dict[str, Any] = {}
-    for component in sorted({name.partition(".")[0] for name in layers}):
-        own = {_path(name): rank for name, rank in layers.items() if _is_of(name, component)}
-        others = [_path(name) for name in all_layers if _is_of(name, component) and _path(name) not in own]
-        ends = any(other.endswith(f".{name}") for other in others for name in own)
-        targets: Any = "|".join(re.escape(name) for name in sorted(own)) if ends else sorted(own)
-        usual = max(set(own.values()), key=list(own.values()).count)
+    found: dict[str, dict[str, Any]] = {}
+    for component in sorted({name.partition(".")[0] for name in ranks}):
+        prefix = f"{component}."
+        own = {name.removeprefix(prefix): rank for name, rank in ranks.items() if name.startswith(prefix)}
+        targets = "|".join(re.escape(name) for name in sorted(own))
+        usual = max(sorted(own.values()), key=list(own.values()).count)
         odd = {f"^{name}": rank for name, rank in own.items() if rank != usual}
         values = {"r": usual, "lora_alpha": usual, "rank_pattern": odd, "alpha_pattern": odd}
-        values |= {"target_modules": targets, "peft_type": "LORA", "use_dora": False, "lora_bias": False}
-        found |= {f"{component}.{key}": value for key, value in values.items() if key != "peft_type"}
-    return json.dumps(found, sort_keys=True)
+        found[component] = values | {"target_modules": targets, "use_dora": False, "lora_bias": False}
+    return found
 
 
-def _is_of(name: str, component: str) -> bool:
-    return name.startswith(f"{component}.")
+def for_diffusers(configs: Mapping[str, Mapping[str, Any]]) -> str:
+    """What diffusers keeps inside a file: all configurations, each key with its component before it."""
+    flat = {f"{name}.{key}": value for name, config in configs.items() for key, value in config.items()}
+    return json.dumps(flat, sort_keys=True)
 
 
-def _path(name: str) -> str:
-    return name.partition(".")[2]
+def for_peft(config: Mapping[str, Any], base_model: str) -> str:
+    """What PEFT keeps in a file beside the weights."""
+    about = {"peft_type": "LORA", "task_type": None, "base_model_name_or_path": base_model}
+    return json.dumps({**about, "inference_mode": True, **config}, indent=2, sort_keys=True) + "\n"
 
 
 class Alphas:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters._lora_layers import NETWORKS as DENOISERS
+from adapters._model_layers import NETWORKS as DENOISERS
 
 if TYPE_CHECKING:
     from torch import nn

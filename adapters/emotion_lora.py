@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adapters import _gated_layers as gated
 from adapters import _label_blocks as blocks
-from adapters import _lora_layers as layers
+from adapters import _model_layers as layers
 from adapters import gates, lora_files
 from adapters._adapter_files import read_adapter, write_adapter
-from adapters._lora_skeleton import skeleton
+from adapters._model_layers import PRESETS, skeleton
 from studio.emotion import VAD
 from studio.errors import InputError, ModelError
 from studio.lazy import lazy
@@ -38,31 +39,6 @@ else:
     torch = lazy("torch")
 
 KIND = "emotion_lora"
-
-# What to adapt in a diffusers UNet: regular expressions on full module names. `time_emb_proj` sees one vector
-# per row, not one per pixel: gating it lets a feeling shift every feature map at almost no cost. The first
-# convolution of each block reaches line and composition; with all convolutions and attention ("deep") the
-# adapter costs more than a fifth of the network.
-_CROSS = r".*\.attn2\.(to_k|to_v)"
-_ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
-_CHEAP = r".*\.time_emb_proj|conv_in|conv_out"
-_ENTRIES = r".*\.resnets\.\d+\.conv1"
-_CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
-# In a diffusion transformer the layers that turn the time into scales and shifts (`norm1.linear`,
-# `adaLN_modulation`) see one vector per row. Never the embedders: some run all rows as one sequence.
-_MODULATION = r".*\.norm1?(_context)?\.linear|.*\.adaLN_modulation\.\d"
-_TOKENS_CROSS = r".*\.(attn2?|attention)\.(to_k|to_v|add_k_proj|add_v_proj)"
-_TOKENS = r".*\.(attn2?|attention)\.(to_q|to_k|to_v|to_out\.0|add_[qkv]_proj|to_add_out)"
-_FEED_FORWARD = r".*\.(ff(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|proj_mlp|proj_out)"
-PRESETS: dict[str, dict[str, str]] = {
-    "light": {"unet": f"{_CROSS}|{_CHEAP}", "transformer": f"{_TOKENS_CROSS}|{_MODULATION}"},
-    "attention": {"unet": f"{_ATTENTION}|{_CHEAP}", "transformer": _TOKENS},
-    "standard": {"unet": f"{_CROSS}|{_CHEAP}|{_ENTRIES}", "transformer": f"{_TOKENS}|{_MODULATION}"},
-    "deep": {
-        "unet": f"{_ATTENTION}|{_CHEAP}|{_CONVOLUTIONS}",
-        "transformer": f"{_TOKENS}|{_MODULATION}|{_FEED_FORWARD}",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +187,6 @@ class Adapter:
         record = {"vad": emotion.as_tuple(), "strength": strength, "base_model": self.config.base_model}
         return lora_files.write(path, lora, dialect, {**record, **(about or {})}, modules, replace)
 
-    @classmethod
-    def of_label_loras(
-        cls, kernels: gates.LabelKernels, loras: Mapping[str, blocks.Lora], base_model: str
-    ) -> Adapter:
-        """One adapter of basis `labels` from LoRAs that were trained alone, one for each label."""
-        weights, rank = blocks.block_weights({label: loras[label] for label in kernels})
-        targets = blocks.exactly({name: None for lora in loras.values() for name in lora})
-        config = Config("labels", rank, float(rank), targets, dict(kernels), base_model)
-        return cls(config, weights)
-
     @contextmanager
     def _worn(self, modules: Mapping[str, nn.Module], strength: float, train: bool) -> Iterator[SetEmotion]:
         held = {name.partition(".")[0] for name in self.layers}  # of the components that a preset names
@@ -229,17 +195,17 @@ class Adapter:
         self._check_base(modules, {name: tuple(layer.weight.shape) for name, layer in found.items()})
         with ExitStack() as stack:
             if train:
-                stack.enter_context(layers.frozen(modules))
+                stack.enter_context(gated.frozen(modules))
             worn = [stack.enter_context(self._wear(modules, name, train)) for name in self.layers]
             yield self._setter(worn, strength, skip_neutral=not train)
 
     def _wear(
         self, modules: Mapping[str, nn.Module], name: str, train: bool
-    ) -> AbstractContextManager[layers.GatedLayer]:
+    ) -> AbstractContextManager[gated.GatedLayer]:
         a, b = self.weights[f"{name}.lora_A.weight"], self.weights[f"{name}.lora_B.weight"]
-        return layers.worn(modules, name, (a, b), self._scaling, train)
+        return gated.worn(modules, name, (a, b), self._scaling, train)
 
-    def _setter(self, worn: Sequence[layers.GatedLayer], strength: float, skip_neutral: bool) -> SetEmotion:
+    def _setter(self, worn: Sequence[gated.GatedLayer], strength: float, skip_neutral: bool) -> SetEmotion:
         def set_emotion(rows: Sequence[RowEmotion]) -> None:
             points = _points(rows)
             felt = not skip_neutral or (strength != 0 and bool(points.any()))
@@ -296,15 +262,17 @@ class Adapter:
 def label_adapter(
     files: Mapping[str, Path], kernels: gates.LabelKernels, model: str, base_model: str
 ) -> tuple[Adapter, dict[str, lora_files.LoraFile]]:
-    """An adapter of label LoRA files for `model` (folder or hub id), and what each file was.
+    """One adapter of LoRA files that were trained alone, one per label, for `model` (folder or hub id).
 
-    Layers of text encoders are left out: a feeling reaches a model where it denoises. Raises ModelError.
+    With it comes what each file was. Layers of text encoders are left out: a feeling reaches a model where it denoises. Raises ModelError.
     """
     modules = skeleton(model)
     read = {label: lora_files.read(path, modules) for label, path in files.items()}
     found = {label: lora_files.denoising(file) for label, file in read.items()}
-    loras = {label: file.lora for label, file in found.items()}
-    return Adapter.of_label_loras(kernels, loras, base_model), found
+    weights, rank = blocks.block_weights({label: found[label].lora for label in kernels})
+    targets = blocks.exactly({name for file in found.values() for name in file.lora})
+    config = Config("labels", rank, float(rank), targets, dict(kernels), base_model)
+    return Adapter(config, weights), found
 
 
 def _points(rows: Sequence[RowEmotion]) -> np.ndarray:

@@ -28,8 +28,8 @@ _SECOND_DEGREE = {
     "ad": (0, 1, 1),
 }
 
-# How near NEUTRAL nothing is felt: at this distance a label LoRA has 39% of its share, at twice it 86%.
-NEUTRAL_SD = 0.2
+# A label nearer to NEUTRAL than this is faded in over this distance: its own would be no distance at all.
+SHORTEST_FADE = 0.25
 
 LabelKernels = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # label -> (mean VAD, sd VAD)
 
@@ -51,7 +51,7 @@ class GateBasis:
         points = np.asarray(emotions, dtype=np.float64)
         if self.table.ndim == 2:
             return np.asarray(np.prod(points[..., None, :] ** self.table, axis=-1), dtype=np.float64)
-        return np.asarray(self._weights(points) * _felt(points)[..., None])
+        return np.asarray(self._weights(points) * self._fade(points))
 
     def ranks(self, rank: int) -> int:
         """Ranks a LoRA needs in all: `rank`, or `rank` per block."""
@@ -77,14 +77,16 @@ class GateBasis:
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
+    def _fade(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each label: exactly 0 at NEUTRAL, in proportion to the distance, 1 from the label's own on.
 
-def _felt(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Exactly 0 at NEUTRAL, smoothly up to 1: one minus a normal kernel around it.
-
-    Taking the shares at NEUTRAL away instead would run labels that lie near it backwards elsewhere: among
-    Mikels' eight, awe holds half of NEUTRAL and would be worn at minus one half by every other label.
-    """
-    return np.asarray(-np.expm1(-0.5 * np.square(points / NEUTRAL_SD).sum(axis=-1)))
+        So half a joy wears half of it. Taking the shares at NEUTRAL away instead would run labels that lie
+        near it backwards elsewhere: among Mikels' eight, awe holds half of NEUTRAL, and every other label
+        would wear it at minus one half.
+        """
+        own = np.maximum(np.linalg.norm(self.table[0], axis=-1), SHORTEST_FADE)
+        distance = np.linalg.norm(points, axis=-1)[..., None]
+        return np.asarray(np.minimum(distance / own, 1.0))
 
 
 def basis(name: str, labels: LabelKernels | None = None) -> GateBasis:

@@ -3,20 +3,23 @@
 A LoRA here is layer name `<component>.<layer>` -> (A, B): A (r, in, ...), B (out, r, ...), scaled so that the
 layer gains B A and nothing else; files written here say alpha = rank, so that a reader that drops alpha is
 right too. Only safetensors. This file knows LoRAs; it knows no emotion and no adapter kind.
+
+Where a path has no ending, the dialect `peft` writes a folder as PEFT itself does.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from adapters import _lora_keys as keys
-from adapters import _lora_layers as layers
 from adapters import _lora_metadata as meta
 from adapters import _lora_names as names
+from adapters import _model_layers as layers
 from adapters._lora_match import File, matched
 from studio.errors import InputError, ModelError, StorageError, nearest
 from studio.lazy import lazy
@@ -33,6 +36,7 @@ safetensors_torch = lazy("safetensors.torch")
 
 DIALECTS = ("diffusers", "kohya", "peft")
 SUFFIX = ".safetensors"
+PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _COMPONENTS = ("unet.", "transformer.", "text_encoder.", "text_encoder_2.", "text_encoder_3.")
 Lora = dict[str, "tuple[Tensor, Tensor]"]
 
@@ -52,10 +56,15 @@ def check_target(path: Path, dialect: str, replace: bool = False) -> None:
     if dialect not in DIALECTS:
         why = f"{dialect!r} is not one of {', '.join(DIALECTS)}"
         raise InputError("format", dialect, why, nearest(dialect, DIALECTS))
-    if path.suffix != SUFFIX:
+    if path.suffix != SUFFIX and not _is_folder(path, dialect):
         raise InputError("output", path, f"{str(path)!r} must end in {SUFFIX}", str(path.with_suffix(SUFFIX)))
-    if path.exists() and not replace:
-        raise NameTakenError(f"{path}: is there already; --force writes over it")
+    taken = path / PEFT_CONFIG if path.is_dir() and _is_folder(path, dialect) else path
+    if taken.exists() and not replace:
+        raise NameTakenError(f"{taken}: is there already; --force writes over it")
+
+
+def _is_folder(path: Path, dialect: str) -> bool:
+    return dialect == "peft" and not path.suffix
 
 
 def write(
@@ -77,14 +86,47 @@ def write(
     family = names.family_of(modules) if modules else None
     tensors, notes = _kohya(lora, modules, family) if dialect == "kohya" else (_dotted(lora, dialect), ())
     metadata = _metadata(path.stem, lora, dialect, about, modules)
-    data = safetensors_torch.save(tensors, metadata={**metadata, **_hashes(tensors)})
+    if _is_folder(path, dialect):
+        _write_peft_folder(path, lora, metadata, str(about.get("base_model", "")), replace)
+    else:
+        _put(path, _bytes(tensors, metadata), replace)
+    zero = all(not b.any() for _, b in lora.values())
+    return (*notes, *(("all weights are zero: the file has no effect",) if zero else ()))
 
+
+def _write_peft_folder(
+    path: Path, lora: Lora, metadata: Mapping[str, str], base_model: str, replace: bool
+) -> None:
+    """What `PeftModel.from_pretrained` reads; the configuration last, so a folder with one is whole."""
+    configs = meta.lora_configs({name: len(a) for name, (a, _) in lora.items()})
+    if len(configs) > 1:
+        raise ModelError(f"format: a PEFT folder is of one network, not {' and '.join(configs)}; name a file")
+    ((component, config),) = configs.items()
+    tensors = {
+        f"base_model.model.{key.removeprefix(f'{component}.')}": tensor
+        for key, tensor in _dotted(lora, "peft").items()
+    }
+    _put(path / PEFT_WEIGHTS, _bytes(tensors, metadata), True)
+    _put(path / PEFT_CONFIG, meta.for_peft(config, base_model).encode(), replace)
+
+
+def _put(path: Path, data: bytes, replace: bool) -> None:
     def put(file: BinaryIO) -> None:
         file.write(data)
 
     write_atomically(path, put, replace)
-    zero = all(not b.any() for _, b in lora.values())
-    return (*notes, *(("all weights are zero: the file has no effect",) if zero else ()))
+
+
+def _bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file whose metadata are sorted: safetensors' own writer shuffles them with every call."""
+    plain = safetensors_torch.save(dict(tensors))
+    end = 8 + int.from_bytes(plain[:8], "little")
+    digest = hashlib.sha256(plain[end:]).hexdigest()  # equal weights, whatever is said about them
+    said = {**metadata, "modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest}
+    entries = {"__metadata__": dict(sorted(said.items())), **json.loads(plain[8:end])}
+    header = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # so that the tensors behind it are aligned
+    return len(header).to_bytes(8, "little") + header + plain[end:]
 
 
 def _dotted(lora: Lora, dialect: str) -> dict[str, Tensor]:
@@ -183,17 +225,8 @@ def _metadata(
         ranks = max(len(a) for a, _ in lora.values())
         return found | meta.kohya(about, family, ranks, any(a.ndim > 2 for a, _ in lora.values()), title)
     # diffusers takes alpha either from here or from tensors, and stops when a file has both
-    everything = layers.shapes(modules) if modules else lora
-    return found | {
-        meta.DIFFUSERS: meta.lora_config({name: len(a) for name, (a, _) in lora.items()}, everything)
-    }
-
-
-def _hashes(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """Of the bytes behind the header: equal weights are found again whatever a file says about them."""
-    data = safetensors_torch.save(dict(tensors))
-    digest = hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
-    return {"modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest}
+    configs = meta.lora_configs({name: len(a) for name, (a, _) in lora.items()})
+    return found | {meta.DIFFUSERS: meta.for_diffusers(configs)}
 
 
 def read(path: Path, modules: Mapping[str, nn.Module]) -> LoraFile:

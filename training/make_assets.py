@@ -67,7 +67,10 @@ def scaling_factor(latents: Tensor) -> float:
 
 def make_painter(seed: int) -> None:
     shown = open_gallery("base", seed)
-    tokenizer = vocabulary.learn(shown.captions, RUNS / "tokenizer")
+    known = (RUNS / "tokenizer" / "vocab.json").is_file()
+    tokenizer = (
+        vocabulary.load(RUNS / "tokenizer") if known else vocabulary.learn(shown.captions, RUNS / "tokenizer")
+    )
     latents = latents_of("base", seed)
     torch.manual_seed(seed)
     net = painter_net.PainterNet(len(tokenizer))

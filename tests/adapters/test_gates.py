@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.gates import NEUTRAL_SD, GateBasis, basis
+from adapters.gates import SHORTEST_FADE, GateBasis, basis
 from studio.emotion import VAD, lexicon
 from studio.errors import InputError
 
@@ -71,8 +71,9 @@ def test_labels_weigh_as_the_lexicon_does(taxonomy: str) -> None:
     kernels = {kernel.word: (kernel.mean, kernel.sd) for kernel in lexicon().kernels(taxonomy)}
     points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     shares = [list(lexicon().weights(VAD(*point), taxonomy).values()) for point in points]
-    felt = -np.expm1(-0.5 * np.square(points / NEUTRAL_SD).sum(axis=1, keepdims=True))
-    assert np.allclose(basis("labels", kernels).phi(points), shares * felt, atol=1e-12)
+    own = np.maximum([np.linalg.norm(mean) for mean, _ in kernels.values()], SHORTEST_FADE)
+    fade = np.minimum(np.linalg.norm(points, axis=1, keepdims=True) / own, 1)
+    assert np.allclose(basis("labels", kernels).phi(points), shares * fade, atol=1e-12)
 
 
 def test_a_label_fades_in_with_its_intensity() -> None:
@@ -82,6 +83,7 @@ def test_a_label_fades_in_with_its_intensity() -> None:
         along = one.phi(np.linspace(0, 1, 6)[:, None] * np.array(mean))[:, index]
         assert along[0] == 0 and (np.diff(along) > 0).all()
         assert along[-1] > 0.5
+        assert 0 < along[1] <= 0.2, "a fifth of a label wears at most a fifth of its block"
 
 
 def test_gates_are_about_one_at_a_strong_emotion() -> None:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from adapters import _label_blocks, lora_files
-from adapters import _lora_layers as layers
 from adapters import _lora_names as names
-from adapters._lora_skeleton import skeleton
+from adapters import _model_layers as layers
+from adapters._model_layers import skeleton
 from adapters.emotion_lora import Adapter, Config, label_adapter
 from adapters.gates import basis
 from pipelines.image import flux, sd, sd3, sdxl

@@ -94,8 +94,8 @@ def test_adapters_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_sweep_runs_the_measurement_and_returns_its_code(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["adapters", "sweep", "nowhere"]) == 2
     assert "unknown adapter 'nowhere'" in capfd.readouterr().err
-    assert main(["adapters", "sweep", "vad-image"]) == 2
-    assert "name a folder for what is measured" in capfd.readouterr().err
+    assert main(["adapters", "sweep", "vad-image", "--strengths", "lots"]) == 2
+    assert "invalid float value: 'lots'" in capfd.readouterr().err
 
 
 def bake(emotion: str, form: str) -> str:

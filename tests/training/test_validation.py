@@ -180,7 +180,7 @@ def test_a_run_leaves_grids_figures_sweep_range_card_and_report(
 ) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     run = tmp_path / "run"
-    train(recipe(run, reader=str(clip), validate_every=2, mixed_precision="bf16"))
+    train(recipe(run, reader=str(clip), validate_every=2))
     assert [path.name for path in (run / "grids").iterdir()] == ["step-00000002.png"]
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 2 and last["picture_seconds"] > 0 and -1 <= last["control_valence_r"] <= 1

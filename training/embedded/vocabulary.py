@@ -47,11 +47,13 @@ def learn(captions: Iterable[str], folder: Path) -> CLIPTokenizer:
 
 
 def _complete(folder: Path, alphabet: list[str]) -> None:
-    """Give every byte a token inside and at the end of a word, and add the two special tokens."""
-    words = json.loads((folder / "vocab.json").read_text("utf-8"))
-    ordered = sorted(words, key=words.__getitem__)
-    ordered += [token for byte in alphabet for token in (byte, byte + "</w>") if token not in words]
-    ordered += [START, END]
+    """Give every byte a token inside and at the end of a word, then every merge, then the special tokens.
+
+    The trainer numbers the ends of words anew in every process; a model needs the same numbers always.
+    """
+    merges = (folder / "merges.txt").read_text("utf-8").splitlines()
+    merged = ["".join(pair.split(" ")) for pair in merges if not pair.startswith("#version")]
+    ordered = [*alphabet, *(byte + "</w>" for byte in alphabet), *merged, START, END]
     table = {token: index for index, token in enumerate(dict.fromkeys(ordered))}
     (folder / "vocab.json").write_text(json.dumps(table, ensure_ascii=False), "utf-8")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import InputError, ModelError
+from studio.errors import ModelError
 from studio.lazy import lazy
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ lora = lazy("peft.tuners.lora.layer")
 peft = lazy("peft")
 
 _NAME = "emotion"  # PEFT's name of the adapter inside its layer
-NETWORKS = ("unet", "transformer")  # what denoises: a model has one of them
-Shape = tuple[int, ...]
 
 
 class GatedLayer:
@@ -79,47 +75,6 @@ class GatedLayer:
             seen = "x".join(map(str, ranks.shape))
             raise ModelError(f"adapter: {steps} time steps do not divide a layer of shape {seen}")
         return gate.repeat_interleave(length // steps, dim=axis)
-
-
-def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> dict[str, Any]:
-    """Linear and convolution layers that `targets` choose, by full name `<component>.<layer>`, sorted."""
-    found: dict[str, Any] = {}
-    has_network = any(name in modules for name in NETWORKS if name in targets)
-    for component, pattern in targets.items():
-        if component not in modules:
-            if has_network and component in NETWORKS:
-                continue  # a preset names both kinds; a model has one
-            raise ModelError(f"adapter: the model has no {component!r}, only {', '.join(modules)}")
-        try:
-            chosen = re.compile(pattern)
-        except re.error as error:
-            raise InputError("targets", pattern, f"{pattern!r} is no regular expression: {error}") from None
-        for name, module in modules[component].named_modules():
-            plain = re.sub(r"(^|\.)base_layer(?=\.|$)", "", name)  # as named without adapters around it
-            if chosen.fullmatch(plain) and isinstance(module, _adaptable()):
-                found[f"{component}.{plain}"] = module
-    if not found:
-        raise ModelError(f"adapter: no layer of {', '.join(modules)} matches {dict(targets)}")
-    return dict(sorted(found.items()))
-
-
-def shapes(modules: Mapping[str, nn.Module]) -> dict[str, Shape]:
-    """Weight shapes of every layer that can be adapted, by full name `<component>.<layer>`."""
-    return {
-        f"{component}.{name}": tuple(module.weight.shape)
-        for component, network in modules.items()
-        for name, module in network.named_modules()
-        if isinstance(module, _adaptable())
-    }
-
-
-def _adaptable() -> tuple[type, ...]:
-    return torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d
-
-
-def factor_shapes(weight: Shape, ranks: int) -> tuple[Shape, Shape]:
-    """Shapes of A and B for a weight (out, in, *kernel)."""
-    return (ranks, *weight[1:]), (weight[0], ranks, *[1] * (len(weight) - 2))
 
 
 @contextmanager
@@ -191,21 +146,3 @@ def frozen(modules: Mapping[str, nn.Module]) -> Iterator[None]:
     finally:
         for weight, required in were:
             weight.requires_grad_(required)
-
-
-def fingerprint(shapes: Mapping[str, Shape]) -> str:
-    lines = "\n".join(f"{name}:{shape_text(shape)}" for name, shape in sorted(shapes.items()))
-    return hashlib.blake2b(lines.encode(), digest_size=6).hexdigest()
-
-
-def shape_text(shape: Shape | None) -> str:
-    return "x".join(map(str, shape)) if shape else "absent"
-
-
-def model_name(modules: Mapping[str, nn.Module]) -> str:
-    """What the loaded model calls itself, or the classes of its modules."""
-    for module in modules.values():
-        path = getattr(getattr(module, "config", None), "_name_or_path", "") or ""
-        if path:
-            return str(path)
-    return ", ".join(type(module).__name__ for module in modules.values())
