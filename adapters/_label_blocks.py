@@ -2,8 +2,8 @@
 
 A LoRA that was trained alone was trained at full strength, as if it were the only change: several of them at
 full strength over-drive a model. So their strengths together stay within a budget B: s_i = B phi_i, where
-phi_i is a label's share of the point, faded in from NEUTRAL by the gate basis. Shares sum to 1 and fading only
-lowers them, so the sum is B at most; B goes into the gates here, once. Label blocks that were *trained
+phi_i is a label's share of the point, faded in from NEUTRAL by the gate basis. Shares sum to 1 and fading
+only lowers them, so the sum is B at most; B goes into the gates here, once. Label blocks that were *trained
 together* have learned to share, and need no budget: their gates start at 1.
 """
 
@@ -55,7 +55,7 @@ def _filled(pair: tuple[Tensor, Tensor] | None, weight: tuple[int, ...], rank: i
 def exactly(names: Iterable[str]) -> dict[str, str]:
     """Component -> regular expression that matches these layers and no other."""
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(names):
         component, _, path = name.partition(".")
         found.setdefault(component, []).append(re.escape(path))
-    return {component: "|".join(sorted(paths)) for component, paths in found.items()}
+    return {component: "|".join(paths) for component, paths in found.items()}

@@ -60,7 +60,7 @@ def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> di
             raise ModelError(f"adapter: the model has no {component!r}, only {', '.join(modules)}")
         try:
             chosen = re.compile(pattern)
-        except re.error as error:
+        except (re.error, TypeError) as error:
             raise InputError("targets", pattern, f"{pattern!r} is no regular expression: {error}") from None
         for name, module in modules[component].named_modules():
             plain = re.sub(r"(^|\.)base_layer(?=\.|$)", "", name)  # as named without adapters around it

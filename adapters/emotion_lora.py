@@ -24,7 +24,7 @@ from adapters import _gated_layers as gated
 from adapters import _label_blocks as blocks
 from adapters import _model_layers as layers
 from adapters import gates, lora_files
-from adapters._adapter_files import read_adapter, write_adapter
+from adapters._adapter_files import CARD, read_adapter, write_adapter
 from adapters._model_layers import PRESETS, skeleton
 from studio.emotion import VAD
 from studio.errors import InputError, ModelError
@@ -102,9 +102,13 @@ class Adapter:
         card, weights = read_adapter(path, KIND)
         known = {spec.name for spec in dataclasses.fields(Config)}
         values = {name: value for name, value in card.items() if name in known}
-        values["targets"] = card.get("target_modules", {})
-        values["strength_range"] = tuple(card.get("strength_range", (0.0, 1.0)))
-        return cls(Config(**values), weights)
+        try:
+            values["targets"] = dict(card.get("target_modules", {}))
+            values["strength_range"] = tuple(card.get("strength_range", (0.0, 1.0)))
+            return cls(Config(**values), weights)
+        except (TypeError, ValueError, AttributeError) as error:  # a card that somebody wrote by hand
+            why = f"a value in its {CARD} is of the wrong kind: {error}"
+            raise ModelError(f"adapter: {str(path)!r}: {why}") from None
 
     def save(self, path: Path, half: bool = False) -> None:
         """Write `adapter.safetensors`, then `adapter.json`, each atomically. `half`: in float16."""
@@ -264,7 +268,8 @@ def label_adapter(
 ) -> tuple[Adapter, dict[str, lora_files.LoraFile]]:
     """One adapter of LoRA files that were trained alone, one per label, for `model` (folder or hub id).
 
-    With it comes what each file was. Layers of text encoders are left out: a feeling reaches a model where it denoises. Raises ModelError.
+    With it comes what each file was. Layers of text encoders are left out: a feeling reaches a model where
+    it denoises. Raises ModelError.
     """
     modules = skeleton(model)
     read = {label: lora_files.read(path, modules) for label, path in files.items()}

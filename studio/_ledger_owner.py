@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from pathlib import Path
+
+from studio._process import may_live, started
 
 
 def new_owner() -> str:
     """A name for a worker of this process."""
-    return f"{socket.gethostname()}|{os.getpid()}|{_started(os.getpid())}|{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}|{os.getpid()}|{started(os.getpid())}|{secrets.token_hex(4)}"
 
 
 def is_dead(owner: str | None) -> bool:
@@ -22,23 +23,7 @@ def is_dead(owner: str | None) -> bool:
     parts = (owner or "").split("|")
     if len(parts) != 4:
         return owner is None
-    host, pid, started, _ = parts
-    if host != socket.gethostname() or os.name == "nt":  # on Windows asking with signal 0 would end it
+    host, pid, begun, _ = parts
+    if host != socket.gethostname() or os.name == "nt":
         return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _started(int(pid)) != started
-
-
-def _started(pid: int) -> str:
-    """The start time of a process in clock ticks since boot, where the system tells; empty elsewhere."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    state, *fields = text.rpartition(")")[2].split()
-    return "" if state in {"Z", "X"} else fields[18]
+    return not may_live(int(pid)) or started(int(pid)) not in {begun, ""}

@@ -46,8 +46,8 @@ class Component:
         return max(map(math.prod, self.shapes.values()))
 
     @property
-    def fp8_bytes(self) -> float:
-        """Saved by one byte a number: nearly all are in matrices, which layerwise casting takes."""
+    def in_matrices(self) -> int:
+        """Parameters that layerwise casting takes: nearly all."""
         return sum(math.prod(shape) for shape in self.shapes.values() if len(shape) > 1)
 
 
@@ -121,14 +121,15 @@ def _config(folder: Path) -> dict[str, Any] | None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The files that are loaded: those of the index, or the plain one; variants (`.fp16.`) are not."""
-    for stem in _STEMS:
-        index = folder / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            files = sorted({folder / name for name in _json(index).get("weight_map", {}).values()})
-            return files if all(file.is_file() for file in files) else []
-        if (folder / f"{stem}.safetensors").is_file():
-            return [folder / f"{stem}.safetensors"]
+    """The files that are loaded: of an index, or the one; of the fp16 variant where there are no others."""
+    for variant in ("", ".fp16"):
+        for stem in _STEMS:
+            index = folder / f"{stem}.safetensors.index{variant}.json"
+            if index.is_file():
+                files = sorted({folder / name for name in _json(index).get("weight_map", {}).values()})
+                return files if all(file.is_file() for file in files) else []
+            if (folder / f"{stem}{variant}.safetensors").is_file():
+                return [folder / f"{stem}{variant}.safetensors"]
     return []
 
 

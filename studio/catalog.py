@@ -73,14 +73,20 @@ def training_folder() -> Path:
     return Settings.from_environment().outputs / "training"
 
 
-def trained_adapters() -> dict[str, Path]:
-    """Adapters that were trained here, name -> folder: what the runs in `training_folder` have left.
+def imported_folder() -> Path:
+    """Where adapters from elsewhere are, a folder each: `adapters` in EMOTION_STUDIO_OUTPUTS."""
+    return Settings.from_environment().outputs / "adapters"
 
-    A run with the name of an embedded adapter is not among them; its folder can still be named.
+
+def own_adapters() -> dict[str, Path]:
+    """Adapters of this installation, name -> folder: trained here (`training_folder`), or imported.
+
+    One with the name of an embedded adapter is not among them, nor an imported one with the name of a run;
+    their folders can still be named.
     """
-    found = {
-        path.parent.parent.name: path.parent for path in training_folder().glob("*/adapter/adapter.json")
-    }
+    imported = {path.parent.name: path.parent for path in imported_folder().glob("*/adapter.json")}
+    runs = training_folder().glob("*/adapter/adapter.json")
+    found = {**imported, **{path.parent.parent.name: path.parent for path in runs}}
     embedded = adapters()
     return {name: found[name] for name in sorted(found) if name not in embedded and RUN_NAME.fullmatch(name)}
 
@@ -97,10 +103,11 @@ def find_model(name: str) -> str:
     folder = _folder(name)
     if folder is not None:
         return str(_usable_model_folder(folder))
+    if _is_file(name):
+        how = "from_single_file(FILE).save_pretrained(FOLDER) of its diffusers pipeline makes one"
+        raise ModelError(f"model: {name!r} is a file; a model is a folder in diffusers format: {how}")
     if HUB_ID.fullmatch(name):
-        if not Path(name).exists():
-            return name
-        raise ModelError(f"model: {name!r} is a file; a model is a folder in diffusers format")
+        return name
     raise NotFoundError("model", name, embedded)
 
 
@@ -113,6 +120,13 @@ def _folder(name: str) -> Path | None:
         return None
 
 
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def _usable_model_folder(folder: Path) -> Path:
     if not (folder / "model_index.json").is_file():
         raise ModelError(f"model: {str(folder)!r} is not a model folder (no model_index.json in it)")
@@ -122,15 +136,13 @@ def _usable_model_folder(folder: Path) -> Path:
 
 
 def find_adapter(name: str) -> Path:
-    """The folder of an adapter: an embedded name, one trained here, or a folder with an adapter.json."""
-    embedded = adapters()
-    if name in embedded:
-        return embedded[name]
-    if RUN_NAME.fullmatch(name) and (training_folder() / name / "adapter" / "adapter.json").is_file():
-        return training_folder() / name / "adapter"
+    """The folder of an adapter: an embedded name, one of `own_adapters`, or a folder with an adapter.json."""
+    known = {**own_adapters(), **adapters()}
+    if name in known:
+        return known[name]
     folder = _folder(name)
     if folder is None:
-        raise NotFoundError("adapter", name, [*embedded, *trained_adapters()])
+        raise NotFoundError("adapter", name, known)
     if not (folder / "adapter.json").is_file():
         raise ModelError(f"adapter: {str(folder)!r} is not an adapter folder (no adapter.json in it)")
     return folder

@@ -15,24 +15,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio._ledger_file import LedgerFile
+from studio._ledger_job import CANCELLED, COLUMNS, DONE, FAILED, LEASED, QUEUED, STATES, Job, NewJob
 from studio._ledger_owner import is_dead
 from studio.request import RenderRequest
 
-QUEUED, LEASED, DONE, FAILED, CANCELLED = STATES = ("queued", "leased", "done", "failed", "cancelled")
+__all__ = ["CANCELLED", "DONE", "FAILED", "LEASED", "QUEUED", "STATES", "Job", "Ledger", "NewJob"]
 MAX_ATTEMPTS = 3
 LEASE_S = 60.0
 PAGE_ROWS = 256
-
-_COLUMNS = (
-    "id, number, line, content_key, batch_key, request, generation, state, attempts, progress, preview, "
-    "result, seconds, notes, error, traceback"
-)
-
 
 _BACK = "state='queued', owner=NULL, lease_until=NULL, progress=0, preview=NULL, finished=NULL"
 # A row that was changed is rendered under the same number, perhaps over the old file.
@@ -50,49 +44,6 @@ _UPSERT = (
     "error=CASE state WHEN 'cancelled' THEN NULL ELSE error END, "
     "state=CASE state WHEN 'cancelled' THEN 'queued' ELSE state END"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be added: `number` is the row it renders, `batch_key` what it may share a batch with."""
-
-    number: int
-    content_key: str
-    batch_key: str
-    request: str  # JSON of RenderRequest.to_dict()
-    line: int = 0
-
-    @classmethod
-    def of(cls, request: RenderRequest, number: int = 0, line: int = 0) -> NewJob:
-        values = json.dumps(request.to_dict(), ensure_ascii=False)
-        return cls(number, request.content_key(), repr(request.batch_key), values, line)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as it stands. `progress` in [0, 1]; `result` is a file name in the worker's folder."""
-
-    id: int
-    number: int
-    line: int
-    content_key: str
-    batch_key: str
-    request: str
-    generation: int
-    state: str
-    attempts: int
-    progress: float
-    preview: str | None
-    result: str | None
-    seconds: float | None
-    notes: tuple[str, ...]
-    error: str | None
-    traceback: str | None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The request as plain values; `RenderRequest.parse` reads them."""
-        return dict(json.loads(self.request))
 
 
 class Ledger(LedgerFile):
@@ -154,11 +105,11 @@ class Ledger(LedgerFile):
                 "UPDATE jobs SET state='leased', owner=?, lease_until=?, attempts=attempts+1, progress=0, "
                 "preview=NULL, error=NULL, traceback=NULL WHERE id IN (SELECT id FROM jobs "
                 "WHERE state='queued' AND attempts=? AND batch_key=? ORDER BY id LIMIT ?) "
-                f"RETURNING {_COLUMNS}",
+                f"RETURNING {COLUMNS}",
                 (owner, time.time() + lease_s, *first, limit),
             ).fetchall()
             database.executemany(_REPLACE, [(row[1], row[0]) for row in found])
-        return sorted(map(_job, found), key=lambda job: job.id)
+        return sorted(map(Job.of_row, found), key=lambda job: job.id)
 
     def heartbeat(self, owner: str, lease_s: float = LEASE_S) -> None:
         """Hold on to everything leased to `owner` for another `lease_s` seconds."""
@@ -260,14 +211,6 @@ class Ledger(LedgerFile):
             (time.time(), why, job_id),
         )
 
-    def cancel_queued(self) -> int:
-        """Cancel everything that has not begun, and return how many."""
-        with self._transaction() as database:
-            moved = database.execute(
-                "UPDATE jobs SET state='cancelled', finished=? WHERE state='queued'", (time.time(),)
-            )
-            return moved.rowcount
-
     def retry(self, job_id: int) -> bool:
         """Queue a failed, cancelled or done job again, with all its attempts."""
         return self._write(
@@ -290,8 +233,8 @@ class Ledger(LedgerFile):
     def job(self, job_id: int) -> Job | None:
         """The job of that id."""
         with self._reading() as database:
-            row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id=?", (job_id,)).fetchone()
-        return _job(row) if row else None
+            row = database.execute(f"SELECT {COLUMNS} FROM jobs WHERE id=?", (job_id,)).fetchone()
+        return Job.of_row(row) if row else None
 
     def counts(self, current: bool = False) -> dict[str, int]:
         """How many jobs are in each state; `current`: only those of the file that was synced last."""
@@ -326,13 +269,13 @@ class Ledger(LedgerFile):
         return self._pages(where, {"after": 0}, key=0)
 
     def _pages(self, where: str, values: dict[str, Any], key: int) -> Iterator[Job]:
-        query = f"SELECT {_COLUMNS} FROM jobs WHERE {where} LIMIT {PAGE_ROWS}"
+        query = f"SELECT {COLUMNS} FROM jobs WHERE {where} LIMIT {PAGE_ROWS}"
         while True:
             with self._reading() as database:
                 page = database.execute(query, values).fetchall()
             if not page:
                 return
-            yield from map(_job, page)
+            yield from map(Job.of_row, page)
             values["after"] = page[-1][key]
 
     def _write(self, statement: str, values: Sequence[Any]) -> bool:
@@ -346,8 +289,3 @@ def _gone(database: sqlite3.Connection) -> tuple[str, list[Any]]:
     dead = [owner for (owner,) in owners if is_dead(owner)]
     marks = ",".join("?" * len(dead))
     return f"state='leased' AND (lease_until<? OR owner IN ({marks}))", [time.time(), *dead]
-
-
-def _job(row: Sequence[Any]) -> Job:
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return Job(**{**values, "notes": tuple(json.loads(values["notes"]))})

@@ -46,7 +46,8 @@ class Pipeline(Protocol):
     """One model family. Its file also has a frozen dataclass `Params` (see studio.params), `DEFAULT_MODEL`,
 
     if it reads files, `INPUTS`: the names that a request's `inputs` may have, and, where the family cannot
-    do all that a request can say, `check(request)`, which raises InputError.
+    do all that a request can say, `check(request)`, which raises InputError. A family that may cut prompts
+    has `unread(prompts)`: of each the end that is not read, "" where all is.
     """
 
     @classmethod
@@ -92,6 +93,10 @@ class TrainablePipeline(Pipeline, Protocol):
 
     def prepare_text(self, prompts: Sequence[str]) -> dict[str, Any]:
         """The share of `prepare` that captions alone make."""
+        ...
+
+    def unread(self, prompts: Sequence[str]) -> list[str]:
+        """The end of each caption that the model does not read; "" where it reads all."""
         ...
 
     def predict(

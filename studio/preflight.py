@@ -22,6 +22,7 @@ from studio.errors import ModelError
 
 GB = 1e9
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+RESERVE_BYTES = 400_000_000  # of free memory: convolution workspaces and what an allocator rounds up
 PLACES = ("fast", "offload", "sequential")  # what "auto" chooses from: the quickest first, none alters a bit
 _ADAMW = 4 * 4  # weight, gradient and two moments in float32
 
@@ -69,10 +70,10 @@ def estimate(model: Model, work: Work, training: Training | None = None) -> Esti
     held = _activations.backbone(_backbone_config(model), (width, height), model.channels, autocast)
     if held is None:  # a backbone of an unknown kind: its weights, at least, are certain
         held = _activations.Elements(0, 0, 0)
-    if training is not None:
-        return _trained(model, work, training, weights, held, decoding)
     passes = 2 if work.guided and not _backbone_config(model).get("guidance_embeds") else 1
     denoising = round(held.render * work.rows * passes * bytes_each)
+    if training is not None:
+        return _trained(model, work, training, weights, held, max(denoising, decoding))
     needs = _needs(model, weights, bytes_each, denoising, decoding)
     return Estimate(weights, max(denoising, decoding), 0, needs, _assumed(work, size))
 
@@ -153,7 +154,7 @@ def _needs(
     others = [count for name, count in weights.items() if backbone is None or name != backbone.name]
     held = max(denoising, decoding)
     whole = sum(weights.values())
-    saved = round(backbone.fp8_bytes * (bytes_each - 1)) if backbone else 0
+    saved = backbone.in_matrices * (bytes_each - 1) if backbone else 0
     # previews decode between steps, so the decoder stays beside the backbone
     offload = max([*others, own + decoder_weights + denoising, decoder_weights + decoding])
     largest = max((part.largest for part in model.components.values()), default=0) * bytes_each
@@ -171,17 +172,17 @@ def _trained(
     training: Training,
     weights: Mapping[str, int],
     held: _activations.Elements,
-    decoding: int,
+    drawing: int,
 ) -> Estimate:
     """All parts prepare the data; then the backbone learns alone, and its validation pictures need all."""
     elements = held.checkpointed if training.checkpointing else held.train
     activations = round(elements * work.rows * BYTES[work.dtype])
     adapter = training.adapter_parameters * (_ADAMW + (4 if training.averaged else 0))
     own = weights[model.backbone.name] if model.backbone else 0
-    whole = max(sum(weights.values()) + adapter + decoding, own + adapter + activations)
+    whole = max(sum(weights.values()) + adapter + drawing, own + adapter + activations)
     how = " with gradient checkpointing" if training.checkpointing else ""
     assumed = _assumed(work, work.size_px or model.native_px) + how
-    return Estimate(weights, max(activations, decoding), adapter, {"fast": whole}, assumed)
+    return Estimate(weights, max(activations, drawing), adapter, {"fast": whole}, assumed)
 
 
 def _decoding(model: Model, size: tuple[int, int], dtype: str) -> int:

@@ -81,13 +81,14 @@ class Studio:
         numbered = list(zip(chosen, requests, strict=True))
         for rows in _batches(numbered, self.settings.batch_size):
             with self._lock:
-                self._loaded(rows[0][1])  # so that the seconds are those of rendering
+                pipeline, _ = self._loaded(rows[0][1])  # now, so that the seconds are those of rendering
+                found = [(*notes(request), *_unread(pipeline, request)) for _, request in rows]
             started = time.perf_counter()
             artifacts = self.make([request for _, request in rows], on_step)
             seconds = (time.perf_counter() - started) / len(rows)
-            for (number, request), artifact in zip(rows, artifacts, strict=True):
+            for (number, request), artifact, said in zip(rows, artifacts, found, strict=True):
                 path = _saved(artifact, folder, number, request, replace=numbers is not None)
-                yield RenderResult(path, request, seconds, notes(request))
+                yield RenderResult(path, request, seconds, said)
 
     def _render_rows(
         self, render: Callable[..., list[Artifact]], batch: Sequence[RenderRequest], on_step: OnStep | None
@@ -103,7 +104,7 @@ class Studio:
                 if not _is_out_of_memory(error):
                     raise
                 if limit == 1:
-                    remedy = "ask for a smaller size or set EMOTION_STUDIO_MEMORY=offload"
+                    remedy = "ask for a smaller size or set EMOTION_STUDIO_MEMORY=offload or sequential"
                     why = f"not enough memory for a single one; {remedy}"
                     raise ModelError(f"model: {batch[0].model!r}: {why}") from error
             limit = self._row_limits[key] = (limit + 1) // 2  # outside `except`: its frames hold the tensors
@@ -179,6 +180,15 @@ def notes(request: RenderRequest) -> tuple[str, ...]:
     if not request.curve.is_neutral and not any(use.strength for use in request.adapters):
         found.append(f"emotion {request.curve.text!r} has no effect: no adapter is worn")
     return tuple(found)
+
+
+def _unread(pipeline: Pipeline, request: RenderRequest) -> Iterator[str]:
+    """What of its prompts a model with room for so many tokens leaves out."""
+    if find := getattr(pipeline, "unread", None):
+        names = ("prompt", "negative_prompt")
+        for name, end in zip(names, find([request.prompt, request.negative_prompt]), strict=True):
+            if end:
+                yield f"{name}: too long for this model, which does not read its end: {end!r}"
 
 
 def _strength_note(name: str, strength: float) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from studio._process import may_live
 from studio.errors import StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -84,17 +85,7 @@ def sweep(folder: Path) -> None:
 def _writer_lives(path: Path) -> bool:
     """False when the process whose number the name carries is known to be gone."""
     number = path.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
-    if not number.isdecimal():
-        return False
-    if os.name == "nt":  # asking with signal 0 would end it there; its age tells
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it lives, as somebody else's
-        pass
-    return True
+    return number.isdecimal() and may_live(int(number))
 
 
 def check_writable(folder: Path) -> None:

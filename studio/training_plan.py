@@ -21,9 +21,9 @@ from studio.params import ParamSpec, param
 
 TINY = "tiny:"  # model = "tiny:SEED": the pipeline's toy-size model with random weights
 BASES = {
-    "vad": "one continuous adapter over valence, arousal and dominance",
-    "axes": "three sliders: valence, arousal and dominance are learnt apart",
-    "labels": "a part for every word of a taxonomy, mixed by how well each fits",
+    "vad": "every feeling in one, the usual choice",
+    "axes": "three sliders (pleasant, energetic, in control), learnt apart",
+    "labels": "a part for each word of a taxonomy, mixed by how well each fits",
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NOT_FOLDERS = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -34,8 +34,11 @@ HELD_OUT_SHARE, HELD_OUT_MOST = 10, 64  # a tenth of the examples, and no more t
 @dataclass(frozen=True, slots=True)
 class Preset:
     """How long and how hard to train. `learning_rate`: of the embedded models, which are small;
-    `large_rate`: of everything else. `time`: with `emotion-tiny` on two CPU cores, some 65 pictures
-    a second, and `validation_pictures` each time that the figures are taken."""
+    `large_rate`: of everything else. `validation_pictures`: each time that the figures are taken.
+
+    `time`: with `emotion-tiny`, and no longer than that on two CPU cores: reckoned from what one core does,
+    50 pictures learnt from in a second, and 3 made for grids, figures and the final sweep.
+    """
 
     title: str
     time: str
@@ -52,7 +55,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("quick look", "a few minutes", 120, 32, 2e-3, 1e-4, 10, 0.95, 20, 120, 8, 2),
+    "quick": Preset("quick look", "a few minutes", 120, 32, 2e-3, 1e-4, 10, 0.95, 20, 120, 16, 2),
     "good": Preset("good", "about 20 minutes", 1800, 32, 2e-3, 1e-4, 100, 0.99, 50, 600, 32, 10),
     "long": Preset("long", "about 2 hours", 10000, 32, 2e-3, 1e-4, 200, 0.999, 100, 2000, 64, 20),
 }
@@ -91,7 +94,7 @@ class Plan:
         if plan.dataset not in kinds:
             raise NotFoundError("dataset", plan.dataset, kinds)
         if plan.basis == "labels":
-            _kernels(plan.taxonomy)  # names the nearest
+            _check_taxonomy(plan.taxonomy)
         return plan
 
 
@@ -113,6 +116,12 @@ def datasets() -> list[str]:
     """The datasets whose examples carry feelings and that can be used here; a file says that its own carry
     none by `HAS_FEELINGS = False`."""
     return [name for name in catalog.names("dataset") if _is_usable(name)]
+
+
+def dataset_title(name: str) -> str:
+    """What a dataset is, in the few words that its file begins with."""
+    said = catalog.load("dataset", name).__doc__ or name
+    return re.split(r"[:(]|\.\s", said)[0].replace("`", "").strip()
 
 
 def _is_usable(name: str) -> bool:
@@ -179,7 +188,7 @@ def recipe(plan: Plan, options: Mapping[str, Any], examples: int, output: Path) 
     held_out = min(HELD_OUT_MOST, examples // HELD_OUT_SHARE)
     adapter = {"kind": "emotion_lora", "basis": plan.basis, "rank": plan.rank, "alpha": float(plan.rank)}
     if plan.basis == "labels":
-        adapter["labels"] = _kernels(plan.taxonomy)
+        adapter["labels"] = plan.taxonomy
     return {
         "pipeline": plan.pipeline,
         "model": _absolute_if_folder(plan.model),
@@ -202,15 +211,6 @@ def recipe(plan: Plan, options: Mapping[str, Any], examples: int, output: Path) 
     }
 
 
-def _kernels(taxonomy: str) -> dict[str, list[list[float]]]:
-    """Where the words of a taxonomy are, and how far people differ: word -> [mean VAD, sd VAD]."""
-    kernels = lexicon().kernels(taxonomy)
-    if not kernels:
-        why = f"no word of {taxonomy!r} has a point in valence, arousal and dominance"
-        raise InputError("taxonomy", taxonomy, why, "mikels")
-    return {kernel.word: [list(kernel.mean), list(kernel.sd)] for kernel in kernels}
-
-
 def to_toml(values: Mapping[str, Any]) -> str:
     """Nested plain values as a TOML file: numbers, texts and truth values, then the tables."""
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, Mapping)]
@@ -222,8 +222,6 @@ def to_toml(values: Mapping[str, Any]) -> str:
 
 def _toml(value: Any) -> str:
     """TOML writes text, numbers, lists and truth values as JSON does, but knows no pairs of surrogates."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(inside)}" for key, inside in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -269,6 +267,17 @@ def _check_model(model: str) -> None:
     catalog.find_model(model)
 
 
+def _check_taxonomy(taxonomy: str) -> None:
+    if not lexicon().kernels(taxonomy):  # which names the nearest for a word that is no taxonomy
+        why = f"no word of {taxonomy!r} has a point in valence, arousal and dominance"
+        raise InputError("taxonomy", taxonomy, why, "mikels")
+
+
+def _is_adapter(name: str) -> bool:
+    """Whether an adapter that was not trained here has the name; the runs' own are another matter."""
+    return name in catalog.adapters() or (catalog.imported_folder() / name).exists()
+
+
 def _check_name(name: str) -> None:
     if not name:
         raise InputError("name", name, "is empty; the adapter needs one", "my-adapter")
@@ -277,5 +286,5 @@ def _check_name(name: str) -> None:
             f"must be at most {naming.SLUG_CHARS} lower-case letters, digits and single hyphens, got {name!r}"
         )
         raise InputError("name", name, why, naming.slug(name))
-    if name in _NOT_FOLDERS | _TAKEN_WORDS or name in catalog.adapters():
+    if name in _NOT_FOLDERS | _TAKEN_WORDS or _is_adapter(name):
         raise InputError("name", name, f"{name!r} has another meaning already", f"my-{name}")

@@ -2,6 +2,9 @@
 
 The trainer is started as the command line would start it, under a guard (studio/_guard.py) that ends it when
 this process lets go or dies. Knows commands, signals and exit codes; knows no model and no recipe.
+
+It is one process, so no launcher stands in between: `accelerate launch` would give it a single thread on a
+CPU, overrule the choice of a device, and apply whatever configuration it was last given for other work.
 """
 
 from __future__ import annotations
@@ -29,8 +32,7 @@ INTERRUPTED = "interrupted: the app ended while this was training"
 
 def command(folder: Path) -> list[str]:
     """The command that trains the run in `folder`, or goes on with it; the studio's folder is its own."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
-    return [*launch, "-m", "training.run", str(folder / RECIPE)]
+    return [sys.executable, "-m", "training.run", str(folder / RECIPE)]
 
 
 class TrainingWorker:

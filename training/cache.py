@@ -2,7 +2,8 @@
 
     <run>/cache/<key>/shard-00000.safetensors   up to 256 rows of every prepared tensor, and their emotions
                       blank.safetensors         the tensors of an empty caption, where captions are dropped
-                      index.json                place, size and label of every row, examples left out; last
+                      index.json                place, size and label of every row, examples left out, how
+                                                many captions were too long for the model; written last
 
 Rows of one tensor have one shape, so each picture size has tensors of its own in a shard: `128x96/latents`.
 The key is a digest of the data's description and the base model's revision, so a changed picture, caption or
@@ -46,12 +47,15 @@ PrepareText = Callable[[Sequence[str]], Mapping[str, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from. `sizes`: what pictures are cut to; `prepare_text` where captions are dropped."""
+    """Where rows come from. `sizes`: what pictures are cut to; `prepare_text` where captions are dropped;
+
+    `unread`: of each caption the end that the model does not read."""
 
     dataset: Any
     prepare: Prepare
     sizes: tuple[Size, ...]
     prepare_text: PrepareText | None = None
+    unread: Callable[[Sequence[str]], list[str]] = lambda prompts: []
 
 
 def key(description: Mapping[str, Any], model_revision: str, dtype: str) -> str:
@@ -68,11 +72,12 @@ def is_complete(folder: Path, blank: bool) -> bool:
 def fill(folder: Path, source: Source, share: tuple[int, int] = (0, 1)) -> None:
     """Write the shards that are missing; `share` is (this process, all processes).
 
+    A shard that leaves out examples is made again: what could not be read then may be there now.
     Raises InputError when more than 1% of all examples are broken.
     """
     rank, processes = share
     starts = _starts(source)
-    missing = [start for start in starts[rank::processes] if not _shard(folder, start).is_file()]
+    missing = [start for start in starts[rank::processes] if not _is_whole(_shard(folder, start))]
     bar = tqdm(missing, desc="preparing", unit="shard", disable=rank > 0 or not missing)
     bad: list[str] = []
     for start in bar:
@@ -84,31 +89,45 @@ def finish(folder: Path, source: Source) -> list[str]:
     """Close the cache after all shards are there; returns what was left out and why. Raises InputError."""
     shards: list[list[Any]] = []
     bad: list[str] = []
+    too_long = 0
     for start in _starts(source):
-        with safe_open(_shard(folder, start), framework="pt") as shard:
-            examples = json.loads(shard.metadata()["examples"])
+        examples = _examples(_shard(folder, start))
         shards.append(examples["rows"])
         bad += examples["left_out"]
+        too_long += examples.get("too_long", 0)
     _refuse_many(bad, len(source.dataset))
     if not any(shards):
         raise InputError("dataset", 0, "has no usable example")
     if source.prepare_text:
         _write_blank(folder, source.prepare_text)
-    index = json.dumps({"shards": shards, "left_out": bad})
+    index = json.dumps({"shards": shards, "left_out": bad, "too_long": too_long})
     write_atomically(folder / _INDEX, lambda file: file.write(index.encode()))
     return bad
+
+
+def _examples(shard: Path) -> dict[str, Any]:
+    """What a shard says of its examples: `rows`, `left_out`, `too_long`."""
+    with safe_open(shard, framework="pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["examples"])
+    return found
+
+
+def _is_whole(shard: Path) -> bool:
+    return shard.is_file() and not _examples(shard)["left_out"]
 
 
 class Cache:
     """The rows of a finished cache. Row i is the i-th usable example.
 
-    `sizes` ("512x640", width first), `labels` and `numbers` (of the example in its data set) by row.
+    `sizes` ("512x640", width first), `labels` and `numbers` (of the example in its data set) by row;
+    `too_long`: how many captions the model does not read to their end.
     """
 
     def __init__(self, folder: Path) -> None:
         index = json.loads((folder / _INDEX).read_text("utf-8"))
         self._folder = folder
         self.numbers, self.sizes, self.labels = _columns(index["shards"])
+        self.too_long: int = index.get("too_long", 0)
         self._places = list(_places(index["shards"]))
         blank = folder / _BLANK
         self.blank: dict[str, Tensor] = load_file(blank) if blank.is_file() else {}
@@ -172,11 +191,13 @@ def _write_shard(folder: Path, source: Source, start: int) -> list[str]:
     bad: list[str] = []
     rows: list[tuple[int, str, str]] = []
     points: list[tuple[float, float, float]] = []
+    too_long = 0
     waiting: dict[Size, list[Example]] = defaultdict(list)
     parts: dict[Size, list[dict[str, Tensor]]] = defaultdict(list)
     for index, example, size in _read(source, start, bad):
         rows.append((index, _text(size), _label(example)))
         points.append(example.emotion.vad.as_tuple())
+        too_long += any(source.unread([example.prompt]))
         waiting[size].append(example)
         if len(waiting[size]) == PREPARE_ROWS:
             parts[size].append(_prepared(source.prepare, waiting.pop(size), size))
@@ -186,7 +207,7 @@ def _write_shard(folder: Path, source: Source, start: int) -> list[str]:
     for size, prepared in parts.items():
         for name in prepared[0]:
             tensors[f"{_text(size)}/{name}"] = _joined(name, [part[name] for part in prepared])
-    examples = json.dumps({"rows": rows, "left_out": bad})
+    examples = json.dumps({"rows": rows, "left_out": bad, "too_long": too_long})
     data = save(tensors, metadata={"examples": examples})  # one key: several come in any order
     write_atomically(_shard(folder, start), lambda file: file.write(data))
     return bad

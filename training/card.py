@@ -13,7 +13,8 @@ from typing import Any
 from studio.emotion.vad import AXES
 from studio.storage import write_atomically
 from training.config import Recipe
-from training.sweep import Sweep
+from training.control import label_sentence
+from training.strength import Sweep
 
 _LOSSES = {
     "validation_loss": "loss on held-out examples",
@@ -92,7 +93,8 @@ def _control(figures: Mapping[str, float], axes: list[str]) -> str:
         lines.append(f"| {axis} | {r:.3f} | {chance:.3f} | {p:.4f} | {mae:.3f} | {constant:.3f} |")
     failed = [axis for axis in axes if not figures[f"control_{axis}_works"]]
     verdict = f"Not shown to follow what is asked: {', '.join(failed)}." if failed else ""
-    return "\n".join([*lines, *(["", verdict] if verdict else [])])
+    said = [text for text in (verdict, label_sentence(figures)) if text]
+    return "\n\n".join(["\n".join(lines), *said])
 
 
 def _limits(recipe: Recipe, swept: Sweep | None) -> str:

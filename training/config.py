@@ -23,10 +23,12 @@ from studio.params import param
 from training import slider_recipe
 from training.slider_recipe import Slider
 
-# Fields that change what is kept or reported, never the weights: a run may be resumed with other values.
+# Fields that change what is kept, told or where it lies, never the weights: a run may be resumed with other
+# values. What is in `dataset.root` is part of the data's key.
 FREE_FIELDS = frozenset(
     {"output", "checkpoint_every", "keep_last", "validate_every", "log_every", "save_half"}
     | {"reader", "validation_pictures", "validation_prompts", "gradient_checkpointing"}
+    | {"dataset.root"}
 )
 
 
@@ -269,8 +271,9 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(str(key))} = {_toml(item)}" for key, item in value.items())
+        pairs = (f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items())
         return "{ " + ", ".join(pairs) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value)  # TOML writes text, numbers and truth values as JSON does
+    # TOML writes text, numbers and truth values as JSON does, but knows neither surrogates nor a bare delete.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

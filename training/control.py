@@ -103,6 +103,10 @@ class LabelControl:
     def to_dict(self) -> dict[str, float | bool]:
         return dataclasses.asdict(self) | {"collapsed": self.collapsed, "works": self.works}
 
+    def figures(self) -> dict[str, float]:
+        """Flat, for a log: `control_label_accuracy`, `control_label_chance_accuracy`, ..."""
+        return {f"control_label_{name}": value for name, value in self.to_dict().items() if name != "samples"}
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -121,6 +125,20 @@ class Control:
         """Flat, for a log: `control_valence_r`, `control_valence_chance_r`, ..."""
         flat = ((axis, name, value) for axis, of in self.to_dict().items() for name, value in of.items())
         return {f"control_{axis}_{name}": value for axis, name, value in flat if name != "samples"}
+
+
+def label_sentence(figures: Mapping[str, float]) -> str:
+    """What `LabelControl.figures` say, for people; empty where there are none."""
+    if "control_label_accuracy" not in figures:
+        return ""
+    found = {name: figures[f"control_label_{name}"] for name in ("accuracy", "chance_accuracy", "majority")}
+    hit, chance, majority = (f"{value:.0%}" for value in found.values())
+    used = f"{figures['control_label_labels_used']:g} of {figures['control_label_labels_asked']:g}"
+    verdict = "follows" if figures["control_label_works"] else "not shown to follow"
+    return (
+        f"Labels: {hit} of the pictures are nearest to the label that was asked for (chance, 95%: {chance}; "
+        f"always the most frequent: {majority}), and {used} labels are read at all: {verdict}."
+    )
 
 
 def of_points(asked: Any, read: Any, shuffles: int = SHUFFLES, seed: int = 0) -> Control:

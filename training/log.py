@@ -87,8 +87,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Forget what came after the checkpoint that the run goes on from."""
-    kept = [json.dumps(line, ensure_ascii=False) + "\n" for line in _lines(path) if line["step"] <= step]
+    """Forget what came after the checkpoint that the run goes on from; everything where there is none."""
+    before = [line for line in _lines(path) if step and line["step"] <= step]
+    kept = [json.dumps(line, ensure_ascii=False) + "\n" for line in before]
     write_atomically(path, lambda file: file.write("".join(kept).encode()))
 
 

@@ -11,11 +11,9 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,49 +24,11 @@ from torch import Tensor, nn
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import Cancelled, InputError, ModelError
 from training import checkpoint, report
-from training.cache import Cache
 from training.checkpoint import Checkpoint
 from training.config import Recipe
+from training.job import CHECKPOINTS, Job, OnStep, Progress, held_out_losses
 from training.log import RunLog
-from training.order import DROPS, NOISE, VALIDATION, Order, chunks, generator_of, learning_rate, split
-
-CHECKPOINTS = "checkpoints"
-OnStep = Callable[[int, float], None]  # (steps done, loss); raises Cancelled to stop the run
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a run works on. `adapter` is worn by the pipeline already, and `set_emotion` came from that.
-
-    `identity`: what the weights depend on, kept with every checkpoint. `awake()`: a block in which the whole
-    pipeline is on the device and can render; between steps only the network that learns is there.
-    """
-
-    recipe: Recipe
-    pipeline: Any
-    adapter: Any
-    set_emotion: Any
-    cache: Cache
-    data: str  # key of the cache
-    identity: Mapping[str, Any]
-    awake: Callable[[], AbstractContextManager[None]] = nullcontext
-    show: Callable[[int], Mapping[str, float]] | None = None  # renders at a step; figures for the log
-    lesson: Any = None  # what gives the loss in place of the pipeline: a slider's
-
-    @property
-    def loss(self) -> Callable[..., Tensor]:
-        """(tensors, emotions, set_emotion, generator) -> scalar."""
-        loss: Callable[..., Tensor] = (self.lesson or self.pipeline).loss
-        return loss
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run is. `figures` holds the latest validation."""
-
-    step: int = 0
-    seconds: float = 0.0
-    figures: dict[str, float] = field(default_factory=dict)
+from training.order import DROPS, NOISE, Order, generator_of, learning_rate, split
 
 
 class Objective(nn.Module):
@@ -276,29 +236,9 @@ class Trainer:
             return dict(self.job.show(self.progress.step))
 
     def validate(self) -> dict[str, float]:
-        """Losses on the held-out examples with fixed noise: with their own emotions, each other's, and none.
-
-        An adapter that has learnt feelings has the first below the second, and below the third, which is the
-        base model's own.
-        """
-        emotions = self.job.cache.emotions(self.held_out)
-        moved = [*emotions[1:], *emotions[:1]]
+        """`held_out_losses` of the weights that the run would leave behind now."""
         with torch.no_grad(), self.accelerator.autocast(), self._averaged():
-            return {
-                "validation_loss": self._held_out_loss(emotions),
-                "validation_loss_other_emotions": self._held_out_loss(moved),
-                "validation_loss_base": self._held_out_loss([NEUTRAL] * len(emotions)),
-            }
-
-    def _held_out_loss(self, emotions: Sequence[VAD]) -> float:
-        longest, total = max(1, self.recipe.batch_size // self.recipe.gradient_accumulation), 0.0
-        for part in chunks([self.job.cache.sizes[row] for row in self.held_out], longest):
-            rows, felt = self.held_out[part], list(emotions[part])
-            tensors, _ = self.job.cache.rows(rows)
-            generator = generator_of(self.recipe.seed, VALIDATION, part.start)
-            loss = self.job.loss(self._moved(tensors), felt, self.job.set_emotion, generator)
-            total += float(loss) * len(rows)
-        return total / len(emotions)
+            return held_out_losses(self.job, self.held_out, self.accelerator.device)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

@@ -26,7 +26,7 @@ def check(recipe: Recipe, device: torch.device, processes: int = 1, free: int | 
     Its message names the smallest change of the recipe that fits; the first ones leave the result as it is.
     """
     if free is None and device.type == "cuda":
-        free = int(torch.cuda.mem_get_info(device)[0])
+        free = int(torch.cuda.mem_get_info(device)[0]) - preflight.RESERVE_BYTES
     model = preflight.read(catalog.find_model(recipe.model)) if free is not None else None
     if model is None or free is None:
         return
@@ -44,12 +44,19 @@ def estimate(model: preflight.Model, recipe: Recipe, processes: int = 1) -> Esti
     config = recipe.adapter.config
     basis = gates.basis(config.basis, config.labels)
     learns = preflight.adapter_parameters(model, config.targets, basis.ranks(config.rank), len(basis.terms))
-    rows = max(1, recipe.batch_size // (recipe.gradient_accumulation * processes))
+    rows = max(1, recipe.batch_size // (recipe.gradient_accumulation * processes)) * _passes(recipe)
     size = max(buckets.sizes(recipe, model.native_px), key=lambda one: one[0] * one[1])
     work = Work(rows, size, _DTYPES[recipe.mixed_precision])
     return preflight.estimate(
         model, work, Training(learns, recipe.gradient_checkpointing, bool(recipe.ema_decay))
     )
+
+
+def _passes(recipe: Recipe) -> int:
+    """How often a row is in a step's graph: a slider has it at both ends, and there again with its anchor."""
+    if not recipe.slider:
+        return 1
+    return 4 if recipe.slider.anchor.strip() and recipe.slider.anchor_strength else 2
 
 
 def _remedy(model: preflight.Model, recipe: Recipe, processes: int, free: int) -> str:

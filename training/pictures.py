@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from studio import params
 from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
-from studio.ports import RowEmotion, SetEmotion
+from studio.ports import OnStep, RowEmotion, SetEmotion
 from studio.request import RenderRequest
 from studio.storage import write_atomically
 
@@ -53,8 +53,9 @@ class Shot:
 class Camera:
     """Renders shots with a pipeline at its own size, `rows` at a time, in `STEPS` steps at most."""
 
-    def __init__(self, pipeline: Any, rows: int = ROWS) -> None:
-        self._pipeline, self._rows = pipeline, max(1, min(rows, ROWS))
+    def __init__(self, pipeline: Any, rows: int = ROWS, on_step: OnStep = lambda step: None) -> None:
+        """`on_step` hears of every denoising step; whatever it raises ends the rendering."""
+        self._pipeline, self._rows, self._on_step = pipeline, max(1, min(rows, ROWS)), on_step
         family = sys.modules[type(pipeline).__module__]
         usual = {spec.name: spec.default for spec in params.specs(family.Params)}
         steps = {"steps": min(STEPS, usual["steps"])} if "steps" in usual else {}
@@ -66,7 +67,7 @@ class Camera:
         requests = [self._request(shot) for shot in shots]
         made: list[Any] = []
         for start in range(0, len(requests), self._rows):
-            made += self._pipeline.render(requests[start : start + self._rows], feel, lambda step: None)
+            made += self._pipeline.render(requests[start : start + self._rows], feel, self._on_step)
         return np.stack([np.asarray(picture.image.convert("RGB")) for picture in made])
 
     def _request(self, shot: Shot) -> RenderRequest:

@@ -24,6 +24,7 @@ from studio.errors import InputError, StudioError
 from studio.storage import write_atomically
 from training import log
 from training.charts import Axes, Series, chart, smoothed
+from training.control import label_sentence
 from training.sweep import RESULT, STRIP
 from training.validation import GRIDS
 
@@ -118,7 +119,8 @@ def _control_table(line: Mapping[str, Any], axes: Sequence[str]) -> str:
     note = "Errors in units of the axis, which runs from -1 to 1."
     if "control_prompt" in line:
         note += f" Mean prompt score of these pictures, on the reader's scale: {line['control_prompt']:.3f}."
-    return _table(head, rows) + f"<p class='soft'>{note}</p>"
+    named = f"<p>{label_sentence(line)}</p>" if label_sentence(line) else ""
+    return _table(head, rows) + named + f"<p class='soft'>{note}</p>"
 
 
 def _verdict(line: Mapping[str, Any], axis: str) -> str:
@@ -139,7 +141,7 @@ def _grids(run: Path) -> str:
     *before, newest = found
     every = max(1, -(-len(before) // _EARLIER))
     small = "".join(_figure(path, _EARLIER_PX, _step_of(path)) for path in before[::every])
-    text = "One prompt and one seed; only the feeling moves."
+    text = "One seed; along a row only the feeling moves."
     earlier = f"<h3>Earlier</h3><div class='earlier'>{small}</div>" if small else ""
     return (
         f"<h2>The plane of feelings</h2><p>{text}</p>{_figure(newest, _GRID_PX, _step_of(newest))}{earlier}"
@@ -199,14 +201,16 @@ def _left_out(run: Path) -> str:
     indices = sorted((run / "cache").glob("*/index.json"), key=lambda path: path.stat().st_mtime)
     if not indices:
         return ""
-    bad = json.loads(indices[-1].read_text("utf-8")).get("left_out", [])
+    index = json.loads(indices[-1].read_text("utf-8"))
+    bad, too_long = index.get("left_out", []), index.get("too_long", 0)
+    cut = f"<p>{too_long} captions are longer than the model reads.</p>" if too_long else ""
     if not bad:
-        return "<h2>Left out</h2><p>No example had to be left out.</p>"
+        return f"<h2>Left out</h2><p>No example had to be left out.</p>{cut}"
     items = "".join(f"<li>{escape(str(line))}</li>" for line in bad[:_LEFT_OUT])
     more = f"<p>and {len(bad) - _LEFT_OUT} more</p>" if len(bad) > _LEFT_OUT else ""
     return (
         f"<h2>Left out</h2><details open><summary>{len(bad)} examples could not be used</summary>"
-        f"<ul>{items}</ul>{more}</details>"
+        f"<ul>{items}</ul>{more}</details>{cut}"
     )
 
 

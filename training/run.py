@@ -12,10 +12,8 @@ import contextlib
 import importlib.metadata
 import inspect
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,7 +24,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType, InitProcessGroupKwargs
 
 from studio import catalog
-from studio.errors import InputError, StudioError
+from studio.errors import Cancelled, InputError, StudioError
 from studio.run_lock import only_one
 from studio.storage import check_writable, write_atomically
 from training import buckets, cache, checkpoint, config, memory, report, sweep
@@ -34,8 +32,11 @@ from training.cache import Cache, Source
 from training.card import write_card
 from training.checkpoint import Checkpoint
 from training.config import Recipe
-from training.loop import CHECKPOINTS, Job, OnStep, Progress, Trainer, check_share
+from training.job import CHECKPOINTS, Job, OnStep, Progress
+from training.loop import Trainer, check_share
 from training.parts import Parts
+from training.readers import Reader
+from training.signals import stop_signal
 from training.slider import Lesson, PoleRows
 from training.validation import Validator
 
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudioError as error:
         print(f"error: {error}" if error.exit_code == 2 else str(error), file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:  # while preparing, or the second one: in between a signal only asks
+        print("stopped at once; start it again to go on from what is written", file=sys.stderr)
+        return Cancelled.exit_code
     if PartialState().is_main_process:
         print(f"adapter: {folder}")
     return 0
@@ -89,16 +93,17 @@ def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
     if accelerator.is_main_process:
         write_atomically(folder / "recipe.toml", lambda file: file.write(recipe.to_toml().encode()))
     lesson, rows = _lesson(recipe, pipeline, prepared)
-    with (
-        parts.training(recipe.gradient_checkpointing),
-        adapter.trainable(pipeline.modules) as set_emotion,
-        _stop_signal() as stop_asked,
-    ):
-        show = partial(validator.show, set_emotion=set_emotion) if validator else None
-        job = Job(recipe, pipeline, adapter, set_emotion, rows, data, identity, parts.awake, show, lesson)
-        progress = _run(job, accelerator, saved, on_step, stop_asked)
-    if accelerator.is_main_process:
-        _write_adapter(folder / "adapter", job, dataset, progress, validator)
+    with stop_signal() as stop_asked:
+        with (
+            parts.training(recipe.gradient_checkpointing),
+            adapter.trainable(pipeline.modules) as set_emotion,
+        ):
+            show = partial(validator.show, set_emotion=set_emotion) if validator else None
+            job = Job(recipe, pipeline, adapter, set_emotion, rows, data, identity, parts.awake, show, lesson)
+            progress = _run(job, accelerator, saved, on_step, stop_asked)
+        if accelerator.is_main_process:
+            facts = _facts(job, dataset, progress)
+            _write_adapter(job, facts, progress.figures, validator.reader if validator else None, stop_asked)
     accelerator.wait_for_everyone()
     return folder / "adapter"
 
@@ -192,12 +197,16 @@ def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, acceler
     blank = recipe.caption_dropout > 0
     sizes = buckets.sizes(recipe, pipeline.native_size)
     if not cache.is_complete(folder, blank):
-        source = Source(dataset, pipeline.prepare, sizes, pipeline.prepare_text if blank else None)
+        text = pipeline.prepare_text if blank else None
+        source = Source(dataset, pipeline.prepare, sizes, text, pipeline.unread)
         cache.fill(folder, source, (accelerator.process_index, accelerator.num_processes))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             for line in cache.finish(folder, source):
                 print(f"left out: {line}", file=sys.stderr)
+            if too_long := Cache(folder).too_long:
+                told = f"{too_long} captions are longer than the model reads"
+                print(f"{told}; what is beyond is not learnt", file=sys.stderr)
         accelerator.wait_for_everyone()
     return Cache(folder)
 
@@ -225,45 +234,39 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _write_adapter(
-    folder: Path, job: Job, dataset: Any, progress: Progress, validator: Validator | None
-) -> None:
-    recipe = job.recipe
-    job.adapter.save(folder, half=recipe.save_half)
-    facts = {
+def _facts(job: Job, dataset: Any, progress: Progress) -> dict[str, Any]:
+    """What the card says of a run besides its recipe."""
+    return {
         "steps": progress.step,
         "examples": len(job.cache),
         "data": dataset.description,
-        "base model revision": _revision(recipe),
+        "base model revision": _revision(job.recipe),
         "time": f"{progress.seconds / 60:.1f} minutes",
         **{name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "accelerate")},
     }
-    swept = sweep.of_run(recipe, job.pipeline, job.adapter, validator.reader) if validator else None
-    write_card(folder, recipe, facts, progress.figures, swept)
-    report.write(folder.parent)
 
 
-@contextlib.contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Inside the block the first SIGINT or SIGTERM only raises a flag; the second one acts as always."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may take signals
-        yield lambda: False
-        return
-    asked = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _write_adapter(
+    job: Job,
+    facts: Mapping[str, Any],
+    figures: Mapping[str, float],
+    reader: Reader | None,
+    stop_asked: Callable[[], bool],
+) -> None:
+    """Adapter, card and report: whole before the strengths are measured, and once more after that."""
+    recipe, run = job.recipe, Path(job.recipe.output)
+    job.adapter.save(run / "adapter", half=recipe.save_half)
+    write_card(run / "adapter", recipe, facts, figures)
+    report.write(run)
 
-    def raise_flag(_number: int, _frame: Any) -> None:
-        asked.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def on_step(_step: object) -> None:
+        if stop_asked():
+            why = "stopped while measuring strengths; the adapter is whole; start it again to measure them"
+            raise Cancelled(why)
 
-    for number in before:
-        signal.signal(number, raise_flag)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if swept := sweep.of_run(recipe, job.pipeline, job.adapter, reader, on_step):
+        write_card(run / "adapter", recipe, facts, figures, swept)
+        report.write(run)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Slider:
     axis: str = param("arousal", "axis of the adapter that learns", choices=AXES)
     guidance: float = param(3.0, "how far the ends reach along the words' direction", min=0.1, max=30.0)
     anchor_strength: float = param(1.0, "weight of the anchor", min=0.0, max=100.0)
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = param((), "what stands before every phrase, one at a time")
 
     def __post_init__(self) -> None:
         for name in ("positive", "negative"):
@@ -62,13 +62,14 @@ class Slider:
 
 def parse(table: Mapping[str, Any]) -> Slider:
     """A slider from plain values. InputError names the key and the nearest right one."""
-    specs = {spec.name: spec for spec in _specs()}
+    specs = {
+        spec.name: dataclasses.replace(spec, name=f"slider.{spec.name}") for spec in params.specs(Slider)
+    }
     for key in table:
-        if key not in specs and key != "attributes":
-            near = nearest(key, [*specs, "attributes"])
-            raise InputError(f"slider.{key}", table[key], f"unknown key {key!r} in [slider]", near)
-    named = {key: dataclasses.replace(spec, name=f"slider.{key}") for key, spec in specs.items()}
-    plain = {key: params.check(named[key], value) for key, value in table.items() if key in specs}
+        if key not in specs:
+            why = f"unknown key {key!r} in [slider]"
+            raise InputError(f"slider.{key}", table[key], why, nearest(key, specs))
+    plain = {key: params.check(specs[key], value) for key, value in table.items() if key != "attributes"}
     return Slider(**plain, attributes=_attributes(table.get("attributes", ())))
 
 
@@ -90,11 +91,3 @@ def _attributes(value: Any) -> tuple[str, ...]:
         why = f'expected a list of words, such as ["the sea", "a forest"], got {value!r}'
         raise InputError("slider.attributes", value, why)
     return tuple(value)
-
-
-def _specs() -> tuple[params.ParamSpec, ...]:
-    fields = [one for one in dataclasses.fields(Slider) if one.metadata]
-    kinds = {"guidance": float, "anchor_strength": float}
-    return tuple(
-        params.ParamSpec(one.name, kinds.get(one.name, str), one.default, **one.metadata) for one in fields
-    )

@@ -1,6 +1,7 @@
 """What a run shows of itself while it goes: a grid over the plane of feelings, and control figures.
 
-    <run>/grids/step-00000500.png      valence to the right, arousal upwards, one prompt, one seed
+    <run>/grids/step-00000500.png      valence to the right, arousal upwards, one prompt, one seed; of a
+                                       slider its axis to the right, one prompt a row
     log.jsonl                          control_valence_r and the like, with what chance would give beside them
 
 Seeds, prompts and feelings are the same at every step, so one validation compares with the next. Rendering
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.emotion import VAD
+from studio.emotion.vad import AXES
 from studio.errors import InputError
 from studio.ports import SetEmotion
 from training import control, readers
@@ -39,7 +41,11 @@ class Validator:
         self._folder, self.reader = Path(recipe.output) / GRIDS, reader
         self._camera = Camera(pipeline, rows_of(recipe))
         self._prompts = prompts_of(recipe)
-        self._shots = shots(self._prompts, recipe.validation_pictures)
+        self._axis = recipe.slider.axis if recipe.slider else ""
+        labels = getattr(recipe.adapter.config, "labels", None) or {}
+        self._labels = labels if len(labels) > 1 else {}  # one alone cannot be taken for another
+        means = [VAD(*mean) for mean, _ in self._labels.values()]
+        self._shots = shots(self._prompts, recipe.validation_pictures, self._axis, means)
 
     @classmethod
     def of(cls, recipe: Recipe, pipeline: Any) -> Validator | None:
@@ -64,12 +70,17 @@ class Validator:
         return figures | {"picture_seconds": round(time.perf_counter() - began, 1)}
 
     def _grid(self, step: int, set_emotion: SetEmotion) -> Any:
-        places = [(valence, arousal) for arousal in reversed(TICKS) for valence in TICKS]
-        asked = [Shot(self._prompts[0], _SEED, VAD(*place, 0.0)) for place in places]
-        names = [f"{tick:+.1f}" if tick else "0" for tick in TICKS]
-        title = f"step {step}: {self._prompts[0]}"
+        first = self._prompts[0]
+        named = [f"{tick:+.1f}" if tick else "0" for tick in TICKS]
+        if self._axis:  # a slider leaves the rest of the plane as it is
+            prompts = self._prompts[: len(TICKS)]
+            asked = [Shot(text, _SEED, VAD(**{self._axis: tick})) for text in prompts for tick in TICKS]
+            down, title = [str(number + 1) for number in range(len(prompts))], f"step {step}"
+            made = self._camera.take(asked, set_emotion)
+            return sheet(made, named, down, title, (self._axis, "prompt"))
+        asked = [Shot(first, _SEED, VAD(valence, arousal)) for arousal in TICKS[::-1] for valence in TICKS]
         made = self._camera.take(asked, set_emotion)
-        return sheet(made, names, names[::-1], title, ("valence", "arousal"))
+        return sheet(made, named, named[::-1], f"step {step}: {first}", ("valence", "arousal"))
 
     def _control(self, set_emotion: SetEmotion) -> dict[str, float]:
         assert self.reader
@@ -77,12 +88,29 @@ class Validator:
         reading = self.reader.read(self._camera.take(self._shots, set_emotion), said)
         asked = np.array([shot.emotion.as_tuple() for shot in self._shots])
         figures = control.of_points(asked, reading.points).figures()
+        if self._labels:
+            named = [self._nearest_labels(points) for points in (asked, reading.points)]
+            figures |= control.of_labels(*named).figures()
         return figures | {"control_prompt": float(reading.keeps.mean())}
 
+    def _nearest_labels(self, points: NDArray[np.float64]) -> list[str]:
+        """The label whose mean is nearest to each of the points (N, 3)."""
+        words, means = list(self._labels), np.array([mean for mean, _ in self._labels.values()])
+        distances = np.linalg.norm(points[:, None] - means, axis=-1)
+        return [words[index] for index in distances.argmin(1)]
 
-def shots(prompts: Sequence[str], count: int) -> list[Shot]:
-    """`count` different pictures to ask for: prompts in turn, feelings spread over the whole cube."""
-    points = spread_points(count)
+
+def shots(prompts: Sequence[str], count: int, axis: str = "", means: Sequence[VAD] = ()) -> list[Shot]:
+    """`count` different pictures to ask for: prompts in turn, feelings spread over the whole cube.
+
+    With an `axis`, a slider's, they are spread along it; with `means`, a basis of labels, these come in turn,
+    each with another prompt in every round.
+    """
+    if means:
+        rounds = [(index, index // len(means)) for index in range(count)]
+        turns = [prompts[(index + lap) % len(prompts)] for index, lap in rounds]
+        return [Shot(text, _SEED + i, means[i % len(means)]) for i, text in enumerate(turns)]
+    points = spread_points(count) * [not axis or axis == one for one in AXES]
     turns = [prompts[index % len(prompts)] for index in range(count)]
     return [Shot(text, _SEED + i, VAD(*points[i].tolist())) for i, text in enumerate(turns)]
 

@@ -9,7 +9,7 @@ knows no tokenizer, no particular network and no adapter.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ import numpy as np
 
 from pipelines.image import _pictures as pictures
 from pipelines.image import _rows as rows
-from studio.artifacts import Picture
+from pipelines.image._pipeline import PicturePipeline, Texts
 from studio.emotion import VAD
 from studio.errors import InputError
 from studio.lazy import lazy
-from studio.ports import Artifact, Example, OnStep, SetEmotion, Step
+from studio.ports import OnStep, SetEmotion, Step
 from studio.request import RenderRequest
 
 if TYPE_CHECKING:
@@ -34,19 +34,10 @@ else:
 diffusers, training_utils = lazy("diffusers"), lazy("diffusers.training_utils")
 
 PATCH = 2  # latents that one token covers, each way, in all families here
-Texts = dict[str, "Tensor"]  # what the text encoders say, rows first
 
 
-class FlowPipeline(ABC):
-    """A loaded model. It keeps nothing between renders, so a cancelled one leaves no trace."""
-
-    def __init__(self, pipe: Any, guidance: float) -> None:
-        self.pipe = pipe  # diffusers' own pipeline
-        self.guidance = guidance  # what this model does best with
-
-    @abstractmethod
-    def encode(self, prompts: list[str]) -> Texts:
-        """What the network is told of prompts: tensors (R, ...) whose shapes do not depend on the prompts."""
+class FlowPipeline(PicturePipeline):
+    """A loaded model whose network names velocities."""
 
     @abstractmethod
     def velocity(self, noisy: Tensor, sigmas: Tensor, texts: Texts, params: Any | None) -> Tensor:
@@ -68,25 +59,10 @@ class FlowPipeline(ABC):
         return [float(sigma) for sigma in np.linspace(1.0, 1 / steps, steps)]
 
     @property
-    def modules(self) -> Mapping[str, Any]:
-        """The networks by name, without those that this model was saved or loaded without."""
-        parts = self.pipe.components.items()
-        return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
-
-    @property
     def native_size(self) -> tuple[int, int]:
         """(width, height) in pixels that the model was trained at."""
         side = int(self.pipe.vae.config.sample_size)
         return side, side
-
-    def render(
-        self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
-    ) -> list[Artifact]:
-        """One Picture per request; all share their Params. Whatever `on_step` raises ends the render."""
-        with torch.no_grad():
-            latents = self._denoise(batch, set_emotion, on_step)
-            details = self.details(batch[0].params)
-            return [Picture(image, details) for image in pictures.decode(self.pipe, latents)]
 
     def _denoise(self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep) -> Tensor:
         params = batch[0].params
@@ -94,7 +70,7 @@ class FlowPipeline(ABC):
         shape = self._latent_shape(params)
         scheduler = self._scheduler(self.step_count(params), shape)
         noise, generators = rows.row_noise([request.seed for request in batch], shape)
-        texts = self._texts(batch, guided)
+        texts = self._said(batch, guided)
         feel = rows.feeler(batch, set_emotion, guided)
         latents, total = noise.to(self._device), len(scheduler.timesteps)  # float32: steps add up
         for number, time in enumerate(scheduler.timesteps):
@@ -118,14 +94,6 @@ class FlowPipeline(ABC):
         width, height = pictures.chosen_size(params, self.native_size, factor * PATCH)
         return self.pipe.vae.config.latent_channels, height // factor, width // factor
 
-    def _texts(self, batch: Sequence[RenderRequest], guided: bool) -> Texts:
-        """What the prompts say; with guidance the negative prompts come first, as many rows again."""
-        wanted = self.encode([request.prompt for request in batch])
-        if not guided:
-            return wanted
-        unwanted = self.encode([request.negative_prompt for request in batch])
-        return {name: torch.cat([unwanted[name], said]) for name, said in wanted.items()}
-
     def _guided(self, latents: Tensor, sigma: Tensor, texts: Texts, params: Any) -> Tensor:
         scale = self.contrast(params)
         passes = 2 if scale > 1 else 1
@@ -140,27 +108,6 @@ class FlowPipeline(ABC):
     def _network(self) -> Any:
         return self.pipe.transformer
 
-    @property
-    def _device(self) -> torch.device:
-        """Where the work is done; the weights may wait elsewhere until they are needed."""
-        device: torch.device = self.pipe._execution_device
-        return device
-
-    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
-        """The frozen part of training, worth caching: `latents` (R, C, h, w) and the texts, on the CPU.
-
-        Media are paths, PIL images or uint8 arrays (H, W, 3), cropped and resized to `size` (width, height)
-        in pixels, by default the model's own.
-        """
-        media = [example.media for example in examples]
-        latents = pictures.encode(self.pipe.vae, media, size or self.native_size)
-        return {"latents": latents, **self.prepare_text([example.prompt for example in examples])}
-
-    def prepare_text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """The share of `prepare` that captions alone make, rows first, on the CPU."""
-        with torch.no_grad():
-            return {name: tensor.cpu() for name, tensor in self.encode(list(prompts)).items()}
-
     def predict(
         self,
         tensors: Mapping[str, Tensor],
@@ -172,7 +119,7 @@ class FlowPipeline(ABC):
 
         timesteps (R,), 0 to 1000. `generator` (CPU) draws noise and times: the same one sees the same noise.
         """
-        texts = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        texts = {name: tensor.to(self._network.device) for name, tensor in tensors.items()}
         latents = texts.pop("latents").float()
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         sigmas = self._drawn_sigmas(latents.shape, generator).to(latents)

@@ -6,12 +6,13 @@ Knows files, the hub's errors, number types and attention kernels; knows no requ
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,6 @@ diffusers = lazy("diffusers")
 safetensors = lazy("safetensors")
 transformers = lazy("transformers")
 
-DEFAULT_GUIDANCE = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -39,6 +38,7 @@ class Family:
 
     `classes`: names that a model_index.json may give, the first of which is built. `half`: what dtype `auto`
     means on an accelerator. `upcasts_vae`: float16 overflows in autoencoders whose config does not deny it.
+    `guidance`: for models that name none in a studio.json. `options`: for diffusers' from_pretrained.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Family:
     classes: tuple[str, ...]
     half: str = "float16"  # bfloat16 where float16 overflows
     upcasts_vae: bool = False
+    guidance: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_pipeline(
-    model: str, device: str, dtype: str, family: Family, memory: str = "auto", **extra: Any
-) -> Any:
-    """The diffusers pipeline of a folder or hub id, on its device, frozen; `extra` goes to from_pretrained.
+def load_pipeline(model: str, device: str, dtype: str, family: Family, memory: str = "auto") -> Any:
+    """The diffusers pipeline of a folder or hub id, on its device, frozen.
 
     Raises ModelError (which names the right family for a model of another one) and InputError.
     """
@@ -63,13 +63,22 @@ def load_pipeline(
         _check_family(model, index["_class_name"], family)
         memory = placement.decide(model, device, number_type, memory)
         kind = getattr(diffusers, family.classes[0])
-        extra = {**_left_out(index), **extra}
-        pipe = kind.from_pretrained(model, dtype=number_type, use_safetensors=True, **extra)
+        pipe = _read(kind, model, dtype=number_type, **{**_left_out(index), **family.options})
     if family.upcasts_vae and number_type == torch.float16 and pipe.vae.config.force_upcast:
         pipe.vae.to(torch.float32)  # before it is placed: an offloaded part keeps its number type
     if memory in placement.UNDECIDED:  # its files were not here before
         memory = placement.decide(model, device, number_type, memory)
     return ready(pipe, device, memory)
+
+
+def _read(kind: Any, model: str, **options: Any) -> Any:
+    """The pipeline from its safetensors, those in half precision (`.fp16.`) where a model has no others."""
+    try:
+        return kind.from_pretrained(model, use_safetensors=True, **options)
+    except OSError as error:
+        if "no file named" not in str(error).lower():
+            raise
+        return kind.from_pretrained(model, use_safetensors=True, variant="fp16", **options)
 
 
 def _left_out(index: dict[str, Any]) -> dict[str, None]:
@@ -100,7 +109,7 @@ def ready(pipe: Any, device: str, memory: str = "fast") -> Any:
     return pipe
 
 
-def recommended_guidance(model: str, default: float = DEFAULT_GUIDANCE) -> float:
+def recommended_guidance(model: str, default: float) -> float:
     """`guidance` of the folder's optional studio.json; `default` where nothing is said."""
     path = Path(model) / "studio.json"
     if not path.is_file():
@@ -177,8 +186,11 @@ def _reason(model: str, error: BaseException) -> str:
 
 
 def quiet() -> None:
-    """Loading prints bars and remarks about image processors that these pipelines never use."""
+    """These libraries print what is not for our users: bars, image processors that are never used, a missing
+
+    file where a variant of it is there, a prompt that is too long (`unread` knows what of it)."""
     transformers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.set_verbosity(logging.CRITICAL)
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.disable_progress_bar()
 

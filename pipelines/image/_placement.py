@@ -25,7 +25,6 @@ else:
 
 log = logging.getLogger("studio")
 UNDECIDED = ("auto", "fits")
-RESERVE_BYTES = 400_000_000  # convolution workspaces and what an allocator rounds up
 
 
 def free_bytes(device: str) -> int | None:
@@ -34,7 +33,7 @@ def free_bytes(device: str) -> int | None:
         return None
     torch.cuda.empty_cache()  # what torch holds on to without using it is free for us
     free, _ = torch.cuda.mem_get_info(torch.device(device))
-    return max(0, int(free) - RESERVE_BYTES)
+    return max(0, int(free) - preflight.RESERVE_BYTES)
 
 
 def decide(model: str, device: str, dtype: torch.dtype, memory: str, free: int | None = None) -> str:
@@ -79,11 +78,25 @@ def place(pipe: Any, device: str, memory: str) -> None:
         pipe.to(device)
     elif memory == "offload":
         pipe.enable_model_cpu_offload(device=device)
+        _keep_beside_decoder(pipe)
     elif memory == "sequential":
         pipe.enable_sequential_cpu_offload(device=device)
     else:
         store_in_fp8(pipe)
         pipe.to(device)
+
+
+def rest(pipe: Any) -> None:
+    """Send the parts of an offloaded pipeline back to the CPU; any other stays as it is."""
+    pipe.maybe_free_model_hooks()
+    _keep_beside_decoder(pipe)
+
+
+def _keep_beside_decoder(pipe: Any) -> None:
+    """A preview decodes between two steps: diffusers would send the network away for it, and back again."""
+    hook = getattr(pipe.vae, "_hf_hook", None)
+    if hasattr(hook, "prev_module_hook"):
+        hook.prev_module_hook = None
 
 
 def store_in_fp8(pipe: Any) -> None:

@@ -1,8 +1,7 @@
-"""What families with a noise-predicting UNet have in common: rendering, training tensors, predictions, loss.
+"""What families with a noise-predicting UNet have in common: denoising, predictions, loss.
 
-A family says which text its UNet reads (`_text`), what else it is told (`_told`), and under which names
-(`_conditions`). Knows no adapter: feelings come through `set_emotion`. On a still picture an emotion curve
-runs over the denoising: early steps lay out the scene, late ones colour and line.
+A family says which text its UNet reads (`encode`), what else it is told (`_told`), and under which names
+(`_conditions`). Knows no tokenizer and no adapter.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.image import _pictures as pictures
 from pipelines.image import _rows as rows
 from pipelines.image import _sd_sampling as sampling
-from studio.artifacts import Picture
+from pipelines.image._pipeline import PicturePipeline
 from studio.emotion import VAD
 from studio.lazy import lazy
 from studio.params import param
-from studio.ports import Artifact, Example, OnStep, SetEmotion, Step
+from studio.ports import OnStep, SetEmotion, Step
 from studio.request import RenderRequest
 
 if TYPE_CHECKING:
@@ -44,12 +43,19 @@ class Params:
     scheduler: str = param("dpm++ 2m", "sampling method", choices=sampling.SCHEDULERS)
 
 
-class UNetPipeline:
-    """A loaded model. It keeps nothing between renders, so a cancelled one leaves no trace."""
+class UNetPipeline(PicturePipeline):
+    """A loaded model whose network is a UNet that names noise."""
 
-    def __init__(self, pipe: Any, guidance: float) -> None:
-        self.pipe = pipe  # diffusers' own pipeline
-        self.guidance = guidance  # what this model does best with
+    @classmethod
+    def _unfit(cls, pipe: Any) -> str | None:
+        if pipe.text_encoder is None:
+            return "is a refiner"
+        if not hasattr(pipe.scheduler, "alphas_cumprod"):
+            return f"has the schedule of {type(pipe.scheduler).__name__}, not one of DDPM's kind"
+        if pipe.unet.config.time_cond_proj_dim is not None:
+            return "was distilled to take its guidance as an input (LCM)"
+        takes, gives = pipe.unet.config.in_channels, pipe.vae.config.latent_channels
+        return f"takes {takes} channels, not {gives}: it edits pictures" if takes != gives else None
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -58,26 +64,16 @@ class UNetPipeline:
         height, width = (latents, latents) if isinstance(latents, int) else latents
         return width * self.pipe.vae_scale_factor, height * self.pipe.vae_scale_factor
 
-    def _text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """What the text encoders make of prompts: rows (R, ...) on the pipeline's device."""
-        raise NotImplementedError
-
     def _told(self, count: int, size: tuple[int, int]) -> dict[str, Tensor]:
         """What else the UNet is told of `count` pictures of `size` (width, height) if nobody knows more."""
         return {}
 
     def _conditions(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Named arguments of the UNet, from the tensors of `_text` and `_told`."""
+        """Named arguments of the UNet, from the tensors of `encode` and `_told`."""
         return {"encoder_hidden_states": tensors["text"]}
 
-    def render(
-        self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
-    ) -> list[Artifact]:
-        """One Picture per request; all share their Params. Whatever `on_step` raises ends the render."""
-        with torch.no_grad():
-            latents = self._denoise(batch, set_emotion, on_step)
-            details = {"guidance": self._guidance(batch[0].params)}
-            return [Picture(image, details) for image in pictures.decode(self.pipe, latents)]
+    def details(self, params: Params) -> dict[str, Any]:
+        return {"guidance": self._guidance(params)}
 
     def _guidance(self, params: Params) -> float:
         return self.guidance if params.guidance is None else params.guidance
@@ -87,12 +83,13 @@ class UNetPipeline:
         guided = self._guidance(params) > 1
         size = pictures.chosen_size(params, self.native_size, self.pipe.vae_scale_factor)
         scheduler = sampling.make_scheduler(params.scheduler, self.pipe.scheduler)
-        scheduler.set_timesteps(params.steps, device=self.pipe._execution_device)
+        scheduler.set_timesteps(params.steps, device=self._device)
         noise, generators = rows.row_noise([request.seed for request in batch], self._latent_shape(size))
-        tensors = self._encode(batch, size, guided)
-        conditions = self._conditions(tensors)
+        text = self._said(batch, guided)
+        told = self._told(len(text["text"]), size)
+        conditions = self._conditions({**text, **told})
         denoiser = sampling.Denoiser(self.pipe.unet, scheduler, conditions, self._guidance(params))
-        latents = noise.to(tensors["text"])
+        latents = noise.to(text["text"])
         steps = denoiser.run(latents, generators, rows.feeler(batch, set_emotion, guided))
         for done, (denoised, clean) in enumerate(steps, start=1):
             latents = denoised
@@ -107,32 +104,6 @@ class UNetPipeline:
     def _size_of(self, latents: Tensor) -> tuple[int, int]:
         factor = self.pipe.vae_scale_factor
         return latents.shape[-1] * factor, latents.shape[-2] * factor
-
-    def _encode(
-        self, batch: Sequence[RenderRequest], size: tuple[int, int], guided: bool
-    ) -> dict[str, Tensor]:
-        """Rows (R, ...) of everything the UNet is told, or (2R, ...) with the negative prompts first."""
-        told = self._told(len(batch), size)
-        wanted = {**self._text([one.prompt for one in batch]), **told}
-        if not guided:
-            return wanted
-        unwanted = {**self._text([one.negative_prompt for one in batch]), **told}
-        return {name: torch.cat([unwanted[name], wanted[name]]) for name in wanted}
-
-    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
-        """The frozen part of training, worth caching: `latents` (R, C, h, w) and `prepare_text`, on the CPU.
-
-        Media are paths, PIL images or uint8 arrays (H, W, 3), cropped and resized to `size` (width, height)
-        in pixels, by default the model's own.
-        """
-        media = [example.media for example in examples]
-        latents = pictures.encode(self.pipe.vae, media, size or self.native_size)
-        return {"latents": latents, **self.prepare_text([example.prompt for example in examples])}
-
-    def prepare_text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """The share of `prepare` that captions alone make: `text` (R, L, C) and its like, on the CPU."""
-        with torch.no_grad():
-            return {name: tensor.cpu() for name, tensor in self._text(prompts).items()}
 
     def predict(
         self,

@@ -35,8 +35,8 @@ FAMILY = loading.Family(
     "FLUX.1",
     ("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
     half="bfloat16",
+    guidance=3.5,
 )
-_GUIDANCE = 3.5
 _TRAINING_GUIDANCE = 1.0  # the plain prediction, which is what the flow's target is
 _STEPS = {True: 28, False: 4}  # with the guidance input (dev) and without (schnell)
 _T5_TOKENS = {True: 512, False: 256}
@@ -74,17 +74,13 @@ def check(request: RenderRequest) -> None:
 class Pipeline(FlowPipeline):
     """A loaded FLUX.1. Its training tensors: `latents`, `text` (R, L, C) and `pooled` (R, P)."""
 
-    @classmethod
-    def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id (HF_HUB_OFFLINE is honoured), safetensors only. Raises ModelError."""
-        pipe = loading.load_pipeline(model, device, dtype, FAMILY, memory)
-        return cls(pipe, loading.recommended_guidance(model, _GUIDANCE))
+    family = FAMILY
 
     @classmethod
     def tiny(cls, seed: int, guidance_embeds: bool = True) -> Pipeline:
         """64 px, random weights, in memory: for tests and for work on the user interface."""
         with toys.drawn_from(seed):
-            return cls(loading.ready(_tiny(guidance_embeds), "cpu"), _GUIDANCE)
+            return cls(loading.ready(_tiny(guidance_embeds), "cpu"), FAMILY.guidance)
 
     @property
     def _takes_guidance(self) -> bool:
@@ -105,10 +101,14 @@ class Pipeline(FlowPipeline):
             return _TRAINING_GUIDANCE
         return self.guidance if params.guidance is None else params.guidance
 
+    @property
+    def reader(self) -> tuple[Any, int]:
+        t5 = self.pipe.tokenizer_2
+        return t5, min(_T5_TOKENS[self._takes_guidance], t5.model_max_length)
+
     def encode(self, prompts: list[str]) -> Texts:
-        length = min(_T5_TOKENS[self._takes_guidance], self.pipe.tokenizer_2.model_max_length)
         text, pooled, _ = self.pipe.encode_prompt(
-            prompts, prompts, device=self._device, max_sequence_length=length
+            prompts, prompts, device=self._device, max_sequence_length=self.reader[1]
         )
         return {"text": text, "pooled": pooled}
 

@@ -6,23 +6,23 @@ model through `modules` and the emotions through `set_emotion`; this file knows 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.image import _loading as loading
 from pipelines.image import _rows as rows
 from pipelines.image import _toys as toys
 from pipelines.image import _unet_pipeline as unet_pipeline
+from pipelines.image._pipeline import Texts
 from studio.lazy import lazy
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 diffusers = lazy("diffusers")
 
 DEFAULT_MODEL = "emotion-tiny"
 FAMILY = loading.Family(
-    "image/sd", "Stable Diffusion 1.x and 2.x", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+    "image/sd",
+    "Stable Diffusion 1.x and 2.x",
+    ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"),
+    options={"safety_checker": None, "requires_safety_checker": False},
 )
 
 Params = unet_pipeline.Params
@@ -32,26 +32,17 @@ check = rows.refuse_seconds
 class Pipeline(unet_pipeline.UNetPipeline):
     """A loaded Stable Diffusion 1.x or 2.x: one CLIP text encoder, a UNet, an autoencoder."""
 
-    @classmethod
-    def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id (HF_HUB_OFFLINE is honoured), safetensors only. Raises ModelError."""
-        no_checker = {"safety_checker": None, "requires_safety_checker": False}
-        pipe = loading.load_pipeline(model, device, dtype, FAMILY, memory, **no_checker)
-        return cls(pipe, loading.recommended_guidance(model))
+    family = FAMILY
 
     @classmethod
     def tiny(cls, seed: int) -> Pipeline:
         """64 px, random weights, in memory: for tests and for work on the user interface."""
         with toys.drawn_from(seed):
-            return cls(loading.ready(_tiny(), "cpu"), loading.DEFAULT_GUIDANCE)
+            return cls(loading.ready(_tiny(), "cpu"), FAMILY.guidance)
 
-    @property
-    def modules(self) -> Mapping[str, Any]:
-        return {"unet": self.pipe.unet, "vae": self.pipe.vae, "text_encoder": self.pipe.text_encoder}
-
-    def _text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+    def encode(self, prompts: list[str]) -> Texts:
         """`text` (R, L, C)."""
-        return {"text": self.pipe.encode_prompt(list(prompts), self.pipe._execution_device, 1, False)[0]}
+        return {"text": self.pipe.encode_prompt(prompts, self._device, 1, False)[0]}
 
 
 def _tiny() -> Any:

@@ -17,7 +17,6 @@ from pipelines.image import _toys as toys
 from pipelines.image._flow import FlowPipeline, Texts
 from studio.lazy import lazy
 from studio.params import param
-from studio.request import RenderRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +29,8 @@ FAMILY = loading.Family(
     "Stable Diffusion 3 and 3.5",
     ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
     half="bfloat16",
+    guidance=4.5,
 )
-_GUIDANCE = 4.5
 _T5_TOKENS = 256  # what the model was trained to read
 
 
@@ -51,25 +50,19 @@ class Params:
     height: int | None = param(None, "height; empty is the model's own", min=64, max=2048, step=16, unit="px")
 
 
-def check(request: RenderRequest) -> None:
-    """What only this family can refuse. Raises EmotionError: a still picture has no seconds."""
-    rows.refuse_seconds(request)
+check = rows.refuse_seconds
 
 
 class Pipeline(FlowPipeline):
     """A loaded Stable Diffusion 3. Its training tensors: `latents`, `text` (R, L, C), `pooled` (R, P)."""
 
-    @classmethod
-    def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id (HF_HUB_OFFLINE is honoured), safetensors only. Raises ModelError."""
-        pipe = loading.load_pipeline(model, device, dtype, FAMILY, memory)
-        return cls(pipe, loading.recommended_guidance(model, _GUIDANCE))
+    family = FAMILY
 
     @classmethod
     def tiny(cls, seed: int) -> Pipeline:
         """64 px, random weights, in memory: for tests and for work on the user interface."""
         with toys.drawn_from(seed):
-            return cls(loading.ready(_tiny(), "cpu"), _GUIDANCE)
+            return cls(loading.ready(_tiny(), "cpu"), FAMILY.guidance)
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -83,9 +76,13 @@ class Pipeline(FlowPipeline):
     def start_sigmas(self, steps: int) -> None:
         """The scheduler's own, as this family was sampled from the start."""
 
+    @property
+    def reader(self) -> tuple[Any, int]:
+        t5 = self.pipe.tokenizer_3
+        return (t5, min(_T5_TOKENS, t5.model_max_length)) if self.pipe.text_encoder_3 else super().reader
+
     def encode(self, prompts: list[str]) -> Texts:
-        reader = getattr(self.pipe, "tokenizer_3", None)
-        length = min(_T5_TOKENS, reader.model_max_length) if reader else _T5_TOKENS
+        length = self.reader[1] if self.pipe.text_encoder_3 else _T5_TOKENS  # of zeros in T5's place
         text, _, pooled, _ = self.pipe.encode_prompt(
             prompts,
             prompts,

@@ -16,7 +16,7 @@ from pipelines.image import _pictures as pictures
 from pipelines.image import _rows as rows
 from pipelines.image import _toys as toys
 from pipelines.image import _unet_pipeline as unet_pipeline
-from studio.errors import ModelError
+from pipelines.image._pipeline import Texts
 from studio.lazy import lazy
 from studio.ports import Example
 
@@ -34,6 +34,7 @@ FAMILY = loading.Family(
     "Stable Diffusion XL",
     ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"),
     upcasts_vae=True,
+    options={"add_watermarker": False},
 )
 
 Params = unet_pipeline.Params
@@ -43,25 +44,15 @@ check = rows.refuse_seconds
 class Pipeline(unet_pipeline.UNetPipeline):
     """A loaded Stable Diffusion XL: two CLIP text encoders, a UNet, an autoencoder."""
 
-    @classmethod
-    def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id (HF_HUB_OFFLINE is honoured), safetensors only. Raises ModelError."""
-        pipe = loading.load_pipeline(model, device, dtype, FAMILY, memory, add_watermarker=False)
-        _check_base(pipe, model)
-        return cls(pipe, loading.recommended_guidance(model))
+    family = FAMILY
 
     @classmethod
     def tiny(cls, seed: int) -> Pipeline:
         """64 px, random weights, in memory: for tests and for work on the user interface."""
         with toys.drawn_from(seed):
-            return cls(loading.ready(_tiny(), "cpu"), loading.DEFAULT_GUIDANCE)
+            return cls(loading.ready(_tiny(), "cpu"), FAMILY.guidance)
 
-    @property
-    def modules(self) -> Mapping[str, Any]:
-        names = ("unet", "vae", "text_encoder", "text_encoder_2")
-        return {name: getattr(self.pipe, name) for name in names}
-
-    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Tensor]:
+    def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> Texts:
         """`latents` (R, C, h, w), `text` (R, L, C), `pooled` (R, P), `time_ids` (R, 6) in px, on the CPU.
 
         Media and `size` as in every picture family; the time ids are those of the true picture and crop.
@@ -71,13 +62,11 @@ class Pipeline(unet_pipeline.UNetPipeline):
         framings = [pictures.framing(example.media.size, size) for example in opened]
         return {**super().prepare(opened, size), "time_ids": torch.tensor(framings)}
 
-    def _text(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+    def encode(self, prompts: list[str]) -> Texts:
         """`text` (R, L, C) of both encoders, `pooled` (R, P) of the second; zeros for an empty prompt
 
         where the model was trained so."""
-        made = self.pipe.encode_prompt(
-            list(prompts), device=self.pipe._execution_device, do_classifier_free_guidance=False
-        )
+        made = self.pipe.encode_prompt(prompts, device=self._device, do_classifier_free_guidance=False)
         text, pooled = made[0], made[2]
         if self.pipe.config.force_zeros_for_empty_prompt:
             empty = torch.tensor([not prompt for prompt in prompts], device=text.device)
@@ -87,19 +76,11 @@ class Pipeline(unet_pipeline.UNetPipeline):
     def _told(self, count: int, size: tuple[int, int]) -> dict[str, Tensor]:
         """`time_ids` (R, 6) of whole pictures of just that size."""
         framings = [pictures.framing(size, size)] * count
-        return {"time_ids": torch.tensor(framings, device=self.pipe._execution_device)}
+        return {"time_ids": torch.tensor(framings, device=self._device)}
 
     def _conditions(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         added = {"text_embeds": tensors["pooled"], "time_ids": tensors["time_ids"]}
         return {"encoder_hidden_states": tensors["text"], "added_cond_kwargs": added}
-
-
-def _check_base(pipe: Any, model: str) -> None:
-    if pipe.text_encoder is None:
-        raise ModelError(f"model: {model!r} is a refiner; image/sdxl paints with base models alone")
-    if not hasattr(pipe.scheduler, "alphas_cumprod"):
-        name = type(pipe.scheduler).__name__
-        raise ModelError(f"model: {model!r} has the schedule of {name}; image/sdxl takes DDPM schedules")
 
 
 def _tiny() -> Any:

@@ -31,9 +31,12 @@ diffusers = lazy("diffusers")
 
 DEFAULT_MODEL = "Tongyi-MAI/Z-Image-Turbo"
 FAMILY = loading.Family(
-    "image/zimage", "Z-Image", ("ZImagePipeline", "ZImageImg2ImgPipeline"), half="bfloat16"
+    "image/zimage",
+    "Z-Image",
+    ("ZImagePipeline", "ZImageImg2ImgPipeline"),
+    half="bfloat16",
+    guidance=1.0,  # Turbo was distilled to need none
 )
-_GUIDANCE = 1.0  # Turbo was distilled to need none
 _PROMPT_TOKENS = 512
 
 
@@ -66,11 +69,7 @@ def check(request: RenderRequest) -> None:
 class Pipeline(FlowPipeline):
     """A loaded Z-Image. Its training tensors: `latents`, `text` (R, L, C), zeros after its `length` (R,)."""
 
-    @classmethod
-    def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id (HF_HUB_OFFLINE is honoured), safetensors only. Raises ModelError."""
-        pipe = loading.load_pipeline(model, device, dtype, FAMILY, memory)
-        return cls(pipe, loading.recommended_guidance(model, _GUIDANCE))
+    family = FAMILY
 
     @classmethod
     def tiny(cls, seed: int) -> Pipeline:
@@ -82,8 +81,23 @@ class Pipeline(FlowPipeline):
         """In the house's count, where 1 is none: one more than diffusers' guidance_scale for this family."""
         return self.guidance if params.guidance is None else params.guidance
 
+    @property
+    def _length(self) -> int:
+        return min(_PROMPT_TOKENS, self.pipe.tokenizer.model_max_length)
+
+    @property
+    def reader(self) -> tuple[Any, int]:
+        """Without the words of the chat around a prompt, which are read too."""
+        chat = self.pipe.tokenizer.apply_chat_template(
+            [{"role": "user", "content": ""}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=True,
+        )
+        return self.pipe.tokenizer, self._length - len(self.pipe.tokenizer(chat)["input_ids"])
+
     def encode(self, prompts: list[str]) -> Texts:
-        length = min(_PROMPT_TOKENS, self.pipe.tokenizer.model_max_length)
+        length = self._length
         read, _ = self.pipe.encode_prompt(
             list(prompts),  # which it overwrites
             device=self._device,

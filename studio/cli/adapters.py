@@ -11,6 +11,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,6 +20,7 @@ from studio import catalog
 from studio.cli import tables
 from studio.errors import InputError, ModelError, NotFoundError, nearest
 from studio.lazy import lazy
+from studio.params import ParamSpec, check
 from studio.storage import NameTakenError, write_atomically
 
 if TYPE_CHECKING:
@@ -29,21 +31,27 @@ else:
 FORMATS = ("diffusers", "kohya", "peft")
 LABEL_KIND = "emotion_lora"  # the kind that label LoRAs become
 SOURCES = "sources.json"
-_STRENGTHS = (-2.0, 2.0)
+LORA_NAMES = (  # in a folder of PEFT's, of diffusers'
+    "adapter_model.safetensors",
+    "pytorch_lora_weights.safetensors",
+)
+_STRENGTH = ParamSpec("strength", float, 1.0, "of the adapter", min=-2.0, max=2.0)
 BAKE_EXAMPLES = """formats:
-  diffusers   names that diffusers itself writes           kohya   sd-scripts, ComfyUI, A1111 and Forge
-  peft        PEFT's names, prefixed by the component
+  diffusers   names that diffusers itself writes
+  kohya       for sd-scripts, ComfyUI, A1111 and Forge
+  peft        PEFT's names; with a folder for -o, what PeftModel.from_pretrained reads
 
 examples:
   python -m studio bake vad-image --emotion awe -o awe.safetensors
   python -m studio bake vad-image --emotion "0.6 joy + 0.4 calm" --format kohya -o glad.safetensors
+  python -m studio bake vad-image --emotion awe --format peft -o awe-peft
 """
 EXAMPLES = """examples:
   python -m studio adapters list
   python -m studio adapters show vad-image
   python -m studio adapters sweep outputs/training/my-adapter/adapter
-  python -m studio adapters import --taxonomy mikels --label awe=awe.safetensors \\
-      --label fear=fear.safetensors --model emotion-tiny -o my-labels
+  python -m studio adapters import my-labels --taxonomy mikels --label awe=awe.safetensors \\
+      --label fear=fear.safetensors --model emotion-tiny
 """
 
 
@@ -60,7 +68,9 @@ def add_bake(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(FORMATS)} (default diffusers)",
     )
     parser.add_argument("--model", metavar="NAME", help="the base model (default: the adapter's own)")
-    parser.add_argument("-o", "--out", metavar="FILE", required=True, help="a .safetensors file")
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", required=True, help="a .safetensors file; for peft also a folder"
+    )
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     parser.set_defaults(run=run_bake)
 
@@ -78,13 +88,13 @@ def add_adapters(parser: argparse.ArgumentParser) -> None:
     sweep.add_argument("options", nargs=argparse.REMAINDER, help="what python -m training.sweep takes")
     sweep.set_defaults(run=run_sweep)
     importer = made.add_parser("import", help="make one adapter of LoRA files, one for each label")
+    importer.add_argument("name", metavar="NAME", help="what it will be called here")
     importer.add_argument("--taxonomy", metavar="NAME", required=True, help="whose words the labels are")
     importer.add_argument(
         "--label", metavar="WORD=FILE", action="append", required=True, help="two or more", dest="labels"
     )
     importer.add_argument("--model", metavar="NAME", required=True, help="the model that the files are for")
-    importer.add_argument("-o", "--out", metavar="FOLDER", required=True, help="the adapter's folder")
-    importer.add_argument("--force", action="store_true", help="write over an adapter that is there")
+    importer.add_argument("--force", action="store_true", help="write over an import of that name")
     importer.set_defaults(run=run_import)
 
 
@@ -98,7 +108,7 @@ def run_bake(args: argparse.Namespace) -> int:
     if not curve.is_constant:
         why = "a file holds one feeling, not a curve; bake each of its points"
         raise InputError("emotion", args.emotion, why)
-    strength = _strength(args.strength)
+    strength: float = check(_STRENGTH, args.strength)
     about = {
         "adapter": args.adapter if args.adapter in catalog.adapters() else folder.name,
         "revision": catalog.revision(folder),
@@ -112,18 +122,6 @@ def run_bake(args: argparse.Namespace) -> int:
         print(f"note: {note}", file=sys.stderr)
     print(path)
     return 0
-
-
-def _strength(text: str) -> float:
-    low, high = _STRENGTHS
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError("strength", text, f"expected a number, got {text!r}", "1") from None
-    if not low <= value <= high:
-        near = "1" if math.isnan(value) else f"{min(max(value, low), high):g}"
-        raise InputError("strength", text, f"must be in [{low:g}, {high:g}], got {text}", near)
-    return value
 
 
 def _base_layers(kind: Any, model: str | None, base_model: str, dialect: str) -> Mapping[str, Any] | None:
@@ -140,43 +138,22 @@ def _bake_notes(point: tuple[float, ...], strength: float, card: Mapping[str, An
     notes = []
     if not any(point):
         notes.append("neutral is no change by definition; bake another feeling")
-    low, high = card.get("strength_range", _STRENGTHS)
+    low, high = card.get("strength_range", (-2, 2))
     if not low <= strength <= high:
-        notes.append(
-            f"strength {strength:g} is outside {low:g} to {high:g}, where pictures keep their prompt"
-        )
+        usable = tables.strengths(card)
+        notes.append(f"strength {strength:g} is outside {usable}, where pictures keep their prompt")
     return notes
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """A line for every embedded and every trained adapter."""
-    rows = [_row(name, folder) for name, folder in _known().items()]
-    print(tables.table("adapters", ("name", "basis", "model", "rank", "size", "strength", "folder"), rows))
+    """The same table as `list adapters`."""
+    print(tables.adapters())
     return 0
-
-
-def _known() -> dict[str, Path]:
-    return {**catalog.adapters(), **catalog.trained_adapters()}
-
-
-def _row(name: str, folder: Path) -> tuple[object, ...]:
-    try:
-        card = catalog.adapter_card(str(folder))
-    except ModelError as error:  # one broken file must not hide the others
-        return name, str(error), "", "", "", "", folder
-    low, high = card.get("strength_range", _STRENGTHS)
-    facts = (card.get("basis"), card.get("base_model"), card.get("rank"), tables.size(folder))
-    return name, *facts, f"{low:g} to {high:g}", _short(folder)
-
-
-def _short(folder: Path) -> Path:
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def run_show(args: argparse.Namespace) -> int:
     """The card, the layers and what training wrote about one adapter."""
     folder, card = catalog.find_adapter(args.name), catalog.adapter_card(args.name)
-    low, high = card.get("strength_range", _STRENGTHS)
     labels = card.get("labels")
     facts: dict[str, object] = {
         "adapter": folder.name,
@@ -185,7 +162,7 @@ def run_show(args: argparse.Namespace) -> int:
         "revision": catalog.revision(folder),
         **{name: card.get(name) for name in ("kind", "basis", "rank", "alpha", "base_model", "fingerprint")},
         "labels": ", ".join(labels) if isinstance(labels, dict) else None,
-        "strength_range": f"{low:g} to {high:g}",
+        "strength_range": tables.strengths(card),
         "worn by default": "yes" if card.get("default") else "no",
     }
     facts |= _layers(folder / "adapter.safetensors")
@@ -204,24 +181,19 @@ def _layers(weights: Path) -> dict[str, object]:
     try:
         with weights.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except (OSError, ValueError, MemoryError, OverflowError) as error:
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, MemoryError, OverflowError, AttributeError, TypeError, KeyError) as error:
         raise ModelError(f"adapter: {str(weights)!r} cannot be read: {error}") from None
-    names = [name.removesuffix(".gate") for name in header if name.endswith(".gate")]
-    counts: dict[str, int] = {}
-    for name in names:
-        last = ".".join(part for part in name.split(".")[1:][-2:] if not part.isdigit())
-        counts[last] = counts.get(last, 0) + 1
-    values = sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda one: -one[1]))
-    return {"layers": f"{len(names)} ({kinds})", "parameters": f"{values:,}"}
+    parts = [name.removesuffix(".gate").split(".")[1:] for name in header if name.endswith(".gate")]
+    counts = Counter(".".join(part for part in layer[-2:] if not part.isdigit()) for layer in parts)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return {"layers": f"{len(parts)} ({kinds})", "parameters": f"{sum(map(math.prod, shapes)):,}"}
 
 
 def run_sweep(args: argparse.Namespace) -> int:
     """`python -m training.sweep` with this interpreter; its words go through, its exit code comes back."""
-    folder = catalog.find_adapter(args.name)
-    name = args.name if args.name in _known() else str(folder.resolve())
-    options = [str(option) for option in args.options]
-    command = [sys.executable, "-m", "training.sweep", name, *options]
+    catalog.find_adapter(args.name)  # a wrong name is an error before torch is loaded
+    command = [sys.executable, "-m", "training.sweep", args.name, *args.options]
     return subprocess.run(command, env=_with_house_on_path(), check=False).returncode
 
 
@@ -233,36 +205,36 @@ def _with_house_on_path() -> dict[str, str]:
 
 def run_import(args: argparse.Namespace) -> int:
     """LoRA files, one for each label, as one adapter; its folder goes to stdout."""
-    folder = Path(args.out)
-    if (folder / "adapter.json").exists() and not args.force:
-        raise NameTakenError(f"{folder}: holds an adapter already; --force writes over it")
+    folder = _import_folder(args.name, args.force)
     files = _label_files(args.taxonomy, args.labels)
     all_kernels = emotion.lexicon().kernels(args.taxonomy)
     kernels = {one.word: (one.mean, one.sd) for one in all_kernels if one.word in files}
     kind = catalog.load("adapter kind", LABEL_KIND)
     adapter, found = kind.label_adapter(files, kernels, catalog.find_model(args.model), args.model)
     adapter.save(folder)
-    sources = {
-        label: {
-            "file": files[label].name,
-            "format": one.dialect,
-            "notes": one.notes,
-            "metadata": one.metadata,
-        }
-        for label, one in found.items()
-    }
+    sources = {label: _source(files[label], one) for label, one in found.items()}
     _write(folder / SOURCES, json.dumps(sources, indent=2, ensure_ascii=False) + "\n")
     _write(folder / "README.md", _readme(folder.name, args, sources))
     for label, one in found.items():
         for note in one.notes:
             print(f"note: {label}: {note}", file=sys.stderr)
-    if len(kernels) < len(all_kernels):
-        missing = len(all_kernels) - len(kernels)
-        print(
-            f"note: the {missing} other labels have no file: there the nearest of these acts", file=sys.stderr
-        )
+    if missing := len(all_kernels) - len(kernels):
+        print(f"note: {missing} other labels have no file: there the nearest of these acts", file=sys.stderr)
     print(folder)
     return 0
+
+
+def _import_folder(name: str, replace: bool) -> Path:
+    """Where an import of that name goes, and is found again by it."""
+    if not catalog.RUN_NAME.fullmatch(name):
+        raise InputError("name", name, f"{name!r} is no plain name; '.', '-' and '_' may stand inside")
+    folder = catalog.imported_folder() / name
+    known = {**catalog.own_adapters(), **catalog.adapters()}
+    if name in known and known[name] != folder:
+        raise NameTakenError(f"{name}: is the name of another adapter, in {known[name]}")
+    if name in known and not replace:
+        raise NameTakenError(f"{folder}: holds an adapter already; --force writes over it")
+    return folder
 
 
 def _label_files(taxonomy: str, pairs: Sequence[str]) -> dict[str, Path]:
@@ -280,14 +252,25 @@ def _label_files(taxonomy: str, pairs: Sequence[str]) -> dict[str, Path]:
             raise InputError("label", word, why, nearest(word.strip(), words))
         if label in files:
             raise InputError("label", word, f"{label!r} is named twice")
-        if not Path(file).is_file():
-            near = [path.name for path in Path(file).parent.glob("*.safetensors")]
-            raise NotFoundError("LoRA file", file, near)
-        files[label] = Path(file)
+        files[label] = _lora_file(Path(file))
     if len(files) < 2:
         why = "one label alone would act at every feeling; name two or more, or load the file as it is"
         raise InputError("label", pairs, why)
     return files
+
+
+def _lora_file(path: Path) -> Path:
+    """A file, or the one in a folder as PEFT and diffusers write it."""
+    found = next((one for name in LORA_NAMES if (one := path / name).is_file()), path)
+    if not found.is_file():
+        raise NotFoundError("LoRA file", str(path), [one.name for one in path.parent.glob("*.safetensors")])
+    return found
+
+
+def _source(path: Path, found: Any) -> dict[str, Any]:
+    """Where a label's LoRA came from; with its folder where tools call every file the same."""
+    file = f"{path.parent.name}/{path.name}" if path.name in LORA_NAMES else path.name
+    return {"file": file, "format": found.dialect, "notes": found.notes, "metadata": found.metadata}
 
 
 def _readme(name: str, args: argparse.Namespace, sources: Mapping[str, Mapping[str, Any]]) -> str:

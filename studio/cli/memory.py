@@ -26,7 +26,7 @@ def facts(found: Model) -> dict[str, Any]:
         "model": found.name,
         "size_px": list(found.native_px),
         "parameters": {name: part.parameters for name, part in found.components.items()},
-        "render_bytes": {dtype: dict(_render(found, dtype)) for dtype in _DTYPES},
+        "render_bytes": {dtype: _render(found, dtype) for dtype in _DTYPES},
         "training_bytes": {dtype: _training(found, dtype) for dtype in _DTYPES},
     }
 
@@ -43,8 +43,7 @@ def text(name: str, found: Model) -> str:
         ]
         for dtype in _DTYPES
     ]
-    places = [f"{place}" for place in known["render_bytes"][_DTYPES[0]]]
-    head = ("", *places, "training", "checkpointing")
+    head = ("", *known["render_bytes"][_DTYPES[0]], "training", "checkpointing")
     size = "{}x{}".format(*found.native_px)
     return "\n".join(
         [

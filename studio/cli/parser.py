@@ -21,6 +21,8 @@ _EXAMPLES = """examples:
   python -m studio render --from outputs/00001-a-sailboat-at-dusk-awe-0-8.png --emotion calm
   python -m studio batch prompts.csv --out outputs/run1
   python -m studio list emotions mikels
+  python -m studio adapters show vad-image
+  python -m studio bake vad-image --emotion awe -o awe.safetensors
   python -m studio app
 """
 _RENDER_EXAMPLES = """an emotion is a word (joy), a strength (joy:0.6), a blend (0.6 joy + 0.4 fear), a point

@@ -49,29 +49,27 @@ def models() -> str:
 
 
 def adapters() -> str:
-    """The embedded adapters, and those that were trained here."""
-    rows = [_adapter_row(name, "embedded") for name in catalog.adapters()]
-    rows += [_adapter_row(name, "yours") for name in catalog.trained_adapters()]
-    head = ("name", "kind", "basis", "base model", "strength", "worn by default", "from")
+    """The embedded adapters, and your own: trained here or imported."""
+    rows = [_adapter_row(name, folder, "embedded") for name, folder in catalog.adapters().items()]
+    rows += [_adapter_row(name, folder, "yours") for name, folder in catalog.own_adapters().items()]
+    head = ("name", "basis", "base model", "rank", "size", "strength", "worn by default", "from")
     return table("adapters", head, rows)
 
 
-def _adapter_row(name: str, origin: str) -> Row:
+def _adapter_row(name: str, folder: Path, origin: str) -> Row:
     try:
         card = catalog.adapter_card(name)
     except ModelError as error:  # one broken file of a person's own must not hide the others
-        return (name, str(error), "", "", "", "", origin)
-    low, high = card.get("strength_range", ("-2", "2"))
+        return (name, str(error), "", "", "", "", "", origin)
+    facts = (card.get("basis"), card.get("base_model"), card.get("rank"), size(folder))
     worn = "yes" if card.get("default") and origin == "embedded" else "no"
-    return (
-        name,
-        card.get("kind"),
-        card.get("basis"),
-        card.get("base_model"),
-        f"{low} to {high}",
-        worn,
-        origin,
-    )
+    return (name, *facts, strengths(card), worn, origin)
+
+
+def strengths(card: Mapping[str, Any]) -> str:
+    """Where an adapter keeps the prompt, as its card says: `0 to 1`."""
+    low, high = card.get("strength_range", (-2, 2))
+    return f"{low:g} to {high:g}"
 
 
 def taxonomies() -> str:

@@ -248,8 +248,8 @@ def strength_update(model: str, adapter: str, strength: float, widen: bool = Fal
 def adapter_choices() -> list[tuple[str, str]]:
     """What the adapter list offers, as (shown, value); any folder can be typed."""
     named = [(name, name) for name in catalog.adapters()]
-    trained = [(f"{name} (yours)", name) for name in catalog.trained_adapters()]
-    return [("the model's own", OWN), ("none: the bare model", BARE), *named, *trained]
+    own = [(f"{name} (yours)", name) for name in catalog.own_adapters()]
+    return [("the model's own", OWN), ("none: the bare model", BARE), *named, *own]
 
 
 def default_model(pipeline: str) -> str:

@@ -8,11 +8,13 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from studio.errors import InputError
 from studio.settings import Settings
+from studio.web import train_events
 from studio.web.image_page import image_page
 from studio.web.service import Service
 from studio.web.theme import SCRIPT, STYLE, theme
@@ -45,11 +47,12 @@ def build(service: Service) -> gr.Blocks:
     with gr.Blocks(title="Emotion Studio", analytics_enabled=False, fill_width=True) as opened:
         page: gr.Blocks = opened
         gr.HTML(HEADER, apply_default_css=False)
+        timer: Any = gr.Timer(train_events.BUSY_S)  # not in its tab, where it would rest until that is opened
         with gr.Tabs(elem_id="pages"):
             with gr.Tab("Image", id="image"):
                 adapters = image_page(service, page)
             with gr.Tab("Train", id="train"):
-                train_page(service.training, page, adapters)
+                train_page(service.training, page, adapters, timer)
     return page
 
 

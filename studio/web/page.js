@@ -9,4 +9,12 @@
     if (!event.target.closest("#render") || window.innerWidth >= 760) return;
     document.querySelector("#stage").scrollIntoView({ behavior: "smooth", block: "start" });
   });
+  // A refresh, or an address that was kept, opens the same page again: #train.
+  const tab = (name) => [...document.querySelectorAll('[role="tab"]')].find((each) => named(each) === name);
+  const named = (each) => each.textContent.trim().toLowerCase();
+  tab(decodeURIComponent(location.hash.slice(1)))?.click();
+  document.addEventListener("click", (event) => {
+    const chosen = event.target.closest('#pages [role="tab"]');
+    if (chosen) history.replaceState(null, "", `#${named(chosen)}`);
+  });
 }

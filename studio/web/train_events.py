@@ -5,6 +5,7 @@ Handlers run in the server's threads; everything they remember is in the ledger 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from studio.web.emotion_entry import QUIET
 from studio.web.image_events import adapter_choices
 from studio.web.tiles import Tiles
 
+FOLDER = "Folder"  # what the form calls dataset.root
 BUSY_S, IDLE_S = 1.0, 2.5  # how often the runs are looked at while one is under way, and otherwise
 
 
@@ -92,7 +94,7 @@ class TrainEvents:
         try:
             return [self.jobs.submit(*self.form.read(given)), ""]
         except StudioError as error:
-            return [gr.skip(), views.problem(str(error))]
+            return [gr.skip(), views.problem(_said(error))]
 
     def halt(self, focus: int | None) -> str:
         """Stop the run that is looked at. Output: problem."""
@@ -152,6 +154,15 @@ def _chosen(runs: list[Run], focus: int | None) -> Run | None:
     return next((run for run in runs if run.id == focus), runs[0] if runs else None)
 
 
+def _said(error: StudioError) -> str:
+    """The error in the form's own words."""
+    return re.sub(
+        r"^dataset\.(\w+): ", lambda found: f"{FOLDER if found[1] == 'root' else found[1]}: ", str(error)
+    )
+
+
 def base_models() -> list[str]:
     """Names that the list of bases offers; any folder or hub id can be typed."""
-    return [name for name, folder in catalog.models().items() if (folder / "unet").is_dir()]
+    learners = ("unet", "transformer")
+    found = catalog.models().items()
+    return [name for name, folder in found if any((folder / part).is_dir() for part in learners)]

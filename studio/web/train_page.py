@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
 from studio.emotion import lexicon
 from studio.params import ParamSpec
 from studio.training_jobs import TrainingJobs
-from studio.training_plan import BASES, PRESETS, dataset_specs, datasets, plan_specs, trainable
+from studio.training_plan import BASES, PRESETS, dataset_specs, dataset_title, datasets, plan_specs, trainable
 from studio.web import controls, train_views
 from studio.web.controls import ParamControls
 from studio.web.tiles import Tiles
-from studio.web.train_events import BUSY_S, TrainEvents, TrainForm, TrainResult, base_models
+from studio.web.train_events import FOLDER, TrainEvents, TrainForm, TrainResult, base_models
 
 AUTOMATIC_SIZE = "empty: the size that the model was made for"
 NOTE = (
     "Runs are trained one at a time and go on when this page is closed. You can make pictures meanwhile: "
     "both are slower then. Ending the app stops a run with a checkpoint; Resume goes on from there."
 )
+OWN_PICTURES = (
+    "your own: beside the pictures a metadata.csv with the columns file_name, text (what is to be seen) and "
+    "emotion (joy, or 0.6 calm + 0.4 sadness); or a folder for each feeling"
+)
 MORE = ("rank", "steps", "batch_size", "learning_rate", "mixed_precision", "seed")
 Named = dict[str, gr.components.Component]
 
 
-def train_page(jobs: TrainingJobs, page: gr.Blocks, adapters: gr.Dropdown) -> None:
-    """Build the page inside `page` and wire it. `adapters`: the list of the image page, kept up to date."""
+def train_page(jobs: TrainingJobs, page: gr.Blocks, adapters: gr.Dropdown, timer: gr.Timer) -> None:
+    """Build the page inside `page` and wire it. `adapters`: the list of the image page, kept up to date;
+    `timer`: says when to look at the runs."""
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=340, elem_classes="column-form"):
             form = _form()
@@ -38,7 +42,7 @@ def train_page(jobs: TrainingJobs, page: gr.Blocks, adapters: gr.Dropdown) -> No
             start = gr.Button("Start training", variant="primary", size="lg", elem_id="train-start")
             gr.HTML(f'<p class="note train-note">{NOTE}</p>', apply_default_css=False)
         with gr.Column(scale=6, min_width=340, elem_classes="column-result"):
-            result = _result(adapters)
+            result = _result(adapters, timer)
     TrainEvents(jobs, form, result, problem).wire(page, start)
 
 
@@ -95,8 +99,8 @@ def _presets(spec: ParamSpec) -> gr.Radio:
         choices,
         value=spec.default,
         label="How long",
-        info="with emotion-tiny on two processor cores, after the pictures are prepared; larger models take "
-        "much longer without a GPU",
+        info="with emotion-tiny on two processor cores that have nothing else to do; larger models take much "
+        "longer without a GPU",
         elem_id="train-preset",
     )
 
@@ -105,7 +109,13 @@ def _data(plan: Named) -> tuple[dict[str, ParamControls], dict[str, gr.Group]]:
     """The kinds of data, and a group of controls for each, grown from its options."""
     found = {name: _specs(name) for name in datasets()}
     first = plan_specs()["dataset"].default
-    plan["dataset"] = gr.Dropdown(list(found), value=first, label="Pictures", elem_id="train-dataset")
+    plan["dataset"] = gr.Dropdown(
+        [(dataset_title(name), name) for name in found],
+        value=first,
+        label="Pictures",
+        info=OWN_PICTURES,
+        elem_id="train-dataset",
+    )
     options, groups = {}, {}
     for name, specs in found.items():
         with gr.Group(visible=name == first, elem_id=f"train-data-{name}") as groups[name]:
@@ -115,16 +125,14 @@ def _data(plan: Named) -> tuple[dict[str, ParamControls], dict[str, gr.Group]]:
 
 def _in_pairs(specs: Sequence[ParamSpec]) -> tuple[gr.components.Component, ...]:
     """A control for each option: a folder as wide as the form, the others two in a row."""
-    grown = [controls.control(spec) for spec in specs if spec.name == "root"]
-    for folder in grown:
-        folder.label = "Folder"
-    rest = [spec for spec in specs if spec.name != "root"]
+    grown = {spec.name: controls.control(spec) for spec in specs if spec.name == "root"}
+    for folder in grown.values():
+        folder.label = FOLDER
+    rest = [spec for spec in specs if spec.name not in grown]
     for start in range(0, len(rest), 2):
         with gr.Row():
-            grown += [controls.control(spec) for spec in rest[start : start + 2]]
-    order = [spec.name for spec in specs if spec.name == "root"] + [spec.name for spec in rest]
-    by_name = dict(zip(order, grown, strict=True))
-    return tuple(by_name[spec.name] for spec in specs)
+            grown |= {spec.name: controls.control(spec) for spec in rest[start : start + 2]}
+    return tuple(grown[spec.name] for spec in specs)
 
 
 def _specs(name: str) -> tuple[ParamSpec, ...]:
@@ -134,7 +142,7 @@ def _specs(name: str) -> tuple[ParamSpec, ...]:
     )
 
 
-def _result(adapters: gr.Dropdown) -> TrainResult:
+def _result(adapters: gr.Dropdown, timer: gr.Timer) -> TrainResult:
     trouble = gr.HTML(apply_default_css=False)
     detail = gr.HTML(train_views.detail(None), apply_default_css=False, elem_id="run")
     with gr.Row(elem_classes="result-buttons"):
@@ -143,6 +151,5 @@ def _result(adapters: gr.Dropdown) -> TrainResult:
         resume = gr.Button("Resume", visible=False, size="sm", elem_id="train-resume")
     command = gr.HTML(apply_default_css=False, elem_id="train-command")
     listing = Tiles(elem_id="runs")
-    timer: Any = gr.Timer(BUSY_S)
     shown = (detail, report, command, listing, stop, resume, trouble, timer)
     return TrainResult(*shown, gr.State(None), gr.State(""), adapters)

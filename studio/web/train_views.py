@@ -18,7 +18,7 @@ from studio.training_plan import PRESETS
 FILES = "training-files"  # where train_files.py serves a run's pictures and report
 EMPTY = (
     "No adapter has been trained here yet.<br>"
-    "<small>Choose a base and pictures, press Start. A quick look takes about two minutes.</small>"
+    f"<small>Choose a base and pictures, press Start. A quick look takes {PRESETS['quick'].time}.</small>"
 )
 STARTING = "starting: loading the model and preparing the pictures, which is done once"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 200, 46, 22, 10, 8  # of the chart, in its own units
@@ -31,7 +31,8 @@ TITLES = {
     "control_prompt": "Share of pictures that keep their prompt",
 }
 HINTS = {
-    "validation_loss": "The first loss is the smallest of the three when feelings were learnt.",
+    "validation_loss": "Loss: how wrong it still is, here on pictures that it does not learn from. The "
+    "first is the smallest of the three when feelings were learnt.",
     "control_valence_r": "Control: how what is read from its pictures follows what was asked, as a "
     "correlation. 1 is best; below chance it says nothing.",
 }
@@ -188,7 +189,7 @@ def _grid(run: Run) -> str:
     alt = f"What the adapter paints at step {step}: valence to the right, arousal upwards"
     return (
         f'<figure class="run-grid"><a href="{source}" target="_blank"><img src="{source}" alt="{alt}"></a>'
-        f"<figcaption>step {step}: valence to the right, arousal upwards</figcaption></figure>"
+        f"<figcaption>step {step}: pleasant to the right, energetic upwards</figcaption></figure>"
     )
 
 

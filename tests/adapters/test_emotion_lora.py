@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from adapters.emotion_lora import PRESETS, Adapter, Config
 from pipelines.image import sd
+from studio import catalog
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import InputError, ModelError
 
@@ -287,6 +289,18 @@ def test_a_folder_that_is_no_adapter_is_refused(modules: dict[str, Any], tmp_pat
     card.write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         Adapter.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("rank", "16"), ("alpha", None), ("basis", 3), ("target_modules", "x"), ("strength_range", 5)],
+)
+def test_a_card_with_values_of_a_wrong_kind_is_refused(key: str, value: object, tmp_path: Path) -> None:
+    shutil.copytree(catalog.find_adapter("vad-image"), tmp_path / "one")
+    card = tmp_path / "one" / "adapter.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), key: value}))
+    with pytest.raises(ModelError, match=r"one': a value in its adapter\.json is of the wrong kind"):
+        Adapter.load(tmp_path / "one")
 
 
 def test_time_steps_and_every_layer_kind_against_the_formula() -> None:

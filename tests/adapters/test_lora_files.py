@@ -171,6 +171,27 @@ def test_peft_itself_takes_the_metadata_as_its_configuration(tmp_path: Path) -> 
         assert torch.allclose(layer.get_delta_weight("default").flatten(1), product(pair), atol=1e-5), name
 
 
+def test_a_peft_folder_is_loaded_by_peft_and_read_back(tmp_path: Path) -> None:
+    """`PeftModel.from_pretrained` on the bare UNet gives the picture of the gated adapter."""
+    pipe, network = toy("sd")
+    adapter, path = strong(network), tmp_path / "afraid"
+    assert adapter.export(path, "peft", AFRAID, STRENGTH, modules=network) == ()
+    assert_equal(lora_files.read(path / "adapter_model.safetensors", network).lora, baked(adapter))
+    with adapter.applied(network, STRENGTH) as set_emotion:
+        set_emotion([AFRAID])
+        gated = painted(pipe)
+    bare = painted(pipe)
+    assert peft.PeftModel.from_pretrained(pipe.unet, path).base_model.model is pipe.unet
+    assert np.abs(painted(pipe) - gated).max() <= 2 < np.abs(gated - bare).max()
+
+
+def test_a_peft_folder_is_of_one_network(tmp_path: Path) -> None:
+    one = torch.ones(2, 4), torch.ones(4, 2)
+    with pytest.raises(ModelError, match="of one network, not text_encoder and unet; name a file"):
+        lora_files.write(tmp_path / "two", {"unet.a": one, "text_encoder.b": one}, "peft", {})
+    assert not (tmp_path / "two").exists()
+
+
 def worn_by_peft(network: Any, **config: Any) -> dict[str, Tensor]:
     """Put a random PEFT LoRA on a network; returns what every layer gains."""
     torch.manual_seed(0)
@@ -324,6 +345,7 @@ def test_neutral_is_a_file_of_zeros(dialect: str, tmp_path: Path) -> None:
     [
         ("awe.pt", "diffusers", r"must end in .safetensors; did you mean '.*awe.safetensors'"),
         ("awe", "diffusers", "must end in .safetensors"),
+        ("awe.pt", "peft", "must end in .safetensors"),
         ("awe.safetensors", "khoya", "did you mean 'kohya'"),
     ],
 )

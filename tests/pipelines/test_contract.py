@@ -131,7 +131,7 @@ def test_every_scheduler_draws_and_repeats_itself(stage: Stage) -> None:
     spec = next(spec for spec in params.specs(type(stage.settings)) if spec.name == "scheduler")
     pictures = {}
     for choice in spec.choices:
-        one, again = (stage.render(stage.request(scheduler=choice))[0] for _ in range(2))
+        one, again = (stage.render(stage.request(scheduler=choice, steps=2))[0] for _ in range(2))
         assert np.array_equal(one, again), choice
         pictures[choice] = one
     assert moved(pictures["ddim"], pictures["euler a"]) > ROUNDING
@@ -167,6 +167,19 @@ def test_other_families_send_a_model_to_its_own(stage: Stage, folder: Path) -> N
     for other in others:
         with pytest.raises(ModelError, match=rf"is a {kind}; {other} takes .*; use {stage.name}$"):
             catalog.load("pipeline", other).Pipeline.load(str(folder), "cpu", "auto")
+
+
+def test_the_end_of_a_prompt_that_is_not_read_is_known(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    long = "boats " * 90
+    nothing, cut, empty = stage.pipeline.unread(["a boat", long + "ashore", ""])
+    assert (nothing, empty) == ("", "") and cut.endswith("boats ashore")
+    one, other = stage.pipeline.prepare_text([long]), stage.pipeline.prepare_text([long + "ashore"])
+    assert all(torch.equal(rows, other[name]) for name, rows in one.items())
+    assert capfd.readouterr().err == "", "it is for us to say, not for diffusers"
 
 
 def test_a_still_picture_has_no_seconds(stage: Stage) -> None:

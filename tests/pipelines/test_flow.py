@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,15 @@ NEGATIVE = ["fog", ""]
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, Any]:
     return {name: module.Pipeline.tiny(0) for name, module in FAMILIES.items()}
+
+
+@pytest.fixture(scope="module")
+def folders(tiny: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The toy models as anybody would save them."""
+    found = {name: str(tmp_path_factory.mktemp(name)) for name in FAMILIES}
+    for name, path in found.items():
+        tiny[name].pipe.save_pretrained(path)
+    return found
 
 
 def unfelt(_rows: Any) -> None:
@@ -77,11 +84,6 @@ def farthest(ours: list[np.ndarray], theirs: list[np.ndarray]) -> int:
 def examples(count: int = 4) -> list[Example]:
     media = np.random.default_rng(0).integers(0, 255, (count, 80, 70, 3), dtype=np.uint8)
     return [Example(one, "picture " * number, Emotion(NEUTRAL), {}) for number, one in enumerate(media)]
-
-
-def test_naming_the_families_imports_no_torch() -> None:
-    code = "import sys; from pipelines.image import sd3, flux, zimage; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(flux.__file__).parents[2]).returncode == 0
 
 
 SIZE = {"width": 96, "height": 64}  # not square: rows and columns cannot be taken for each other
@@ -155,10 +157,9 @@ def test_dev_tells_the_steps_and_the_guidance_it_chose(tiny: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(("name", "field"), [("flux", "true_guidance"), ("zimage", "guidance")])
 def test_a_negative_prompt_nobody_would_hear_is_refused(
-    tiny: dict[str, Any], tmp_path: Path, name: str, field: str
+    folders: dict[str, str], name: str, field: str
 ) -> None:
-    tiny[name].pipe.save_pretrained(tmp_path)
-    asked = {"pipeline": "image/" + name, "model": str(tmp_path), "prompt": "a sea", "negative_prompt": "fog"}
+    asked = {"pipeline": "image/" + name, "model": folders[name], "prompt": "a sea", "negative_prompt": "fog"}
     with pytest.raises(InputError, match=f"^negative_prompt: is heard only with {field} above 1"):
         RenderRequest.parse(asked)
     assert RenderRequest.parse({**asked, field: 3}).negative_prompt == "fog"
@@ -183,14 +184,11 @@ def test_packing_is_diffusers_and_undone() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_bfloat16_draws_nearly_the_same(tiny: dict[str, Any], tmp_path: Path, name: str) -> None:
-    tiny[name].pipe.save_pretrained(tmp_path)
-    half = FAMILIES[name].Pipeline.load(str(tmp_path), "cpu", "bfloat16")
+def test_bfloat16_draws_nearly_the_same(tiny: dict[str, Any], folders: dict[str, str], name: str) -> None:
+    half = FAMILIES[name].Pipeline.load(folders[name], "cpu", "bfloat16")
     assert half.pipe.transformer.dtype == torch.bfloat16
     pairs = zip(drawn(half, requests(name)), drawn(tiny[name], requests(name)), strict=True)
     assert max(np.abs(one - other).mean() for one, other in pairs) < 12
-    with pytest.raises(ModelError, match=f"use image/{name}$"):
-        FAMILIES["flux" if name != "flux" else "sd3"].Pipeline.load(str(tmp_path))
 
 
 def seen(
@@ -272,24 +270,6 @@ def test_min_snr_is_refused(tiny: dict[str, Any], name: str) -> None:
     tensors = tiny[name].prepare(examples(1))
     with pytest.raises(InputError, match=r"^snr_gamma: flow matching has no min-SNR weight"):
         tiny[name].loss(tensors, [NEUTRAL], unfelt, torch.Generator(), 5.0)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_few_steps_of_training_lower_the_loss(tiny: dict[str, Any], name: str) -> None:
-    pipeline = tiny[name]
-    adapter = Adapter.create(pipeline.modules, Config(rank=4))
-    tensors, emotions = pipeline.prepare(examples()), [HAPPY, AFRAID, VAD(0, 0.8, 0), NEUTRAL]
-    optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
-    losses = []
-    with adapter.trainable(pipeline.modules) as set_emotion:
-        for _ in range(8):
-            value = pipeline.loss(tensors, emotions, set_emotion, torch.Generator().manual_seed(0))
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            losses.append(value.item())
-    assert losses[-1] < 0.97 * losses[0]
-    assert all(weight.grad is None for weight in pipeline.pipe.transformer.parameters())
 
 
 def strong(pipeline: Any, targets: Mapping[str, str]) -> Adapter:

@@ -20,7 +20,7 @@ from pipelines.image import _placement as placement
 from pipelines.image import sd
 from studio import catalog, preflight
 from studio.emotion import NEUTRAL, VAD, EmotionCurve
-from studio.errors import InputError
+from studio.errors import Cancelled, InputError
 from studio.preflight import MemoryShortage, Training, Work
 from studio.request import RenderRequest
 
@@ -39,10 +39,12 @@ def requests(rows: int = 2, **params: Any) -> list[RenderRequest]:
     ]
 
 
-def pictures(pipeline: sd.Pipeline, adapter: Adapter) -> list[np.ndarray]:
+def pictures(pipeline: sd.Pipeline, adapter: Adapter, rows: int = 2) -> list[np.ndarray]:
     """A felt and a neutral one, with a preview between the steps as the app asks for."""
     with adapter.applied(pipeline.modules) as set_emotion:
-        made = pipeline.render(requests(), set_emotion, lambda step: step.preview and step.preview() and None)
+        made = pipeline.render(
+            requests(rows), set_emotion, lambda step: step.preview and step.preview() and None
+        )
     return [np.asarray(artifact.image).astype(int) for artifact in made]  # type: ignore[attr-defined]
 
 
@@ -87,6 +89,39 @@ def test_offloaded_parts_draw_the_same_feelings(
     for _ in range(2):  # the second time the parts lie where the first one left them
         for now, before in zip(pictures(pipeline, adapter), plain, strict=True):
             assert np.array_equal(now, before)
+
+
+def test_an_offloaded_pipeline_goes_back_to_rest_whatever_happens(adapter: Adapter) -> None:
+    """Else a cancelled render would keep its network on the device beside the next one's text encoder."""
+    pipeline = sd.Pipeline.tiny(0)
+    offloaded(pipeline)
+    hook = pipeline.pipe.unet._hf_hook
+
+    def cancel(_step: Any) -> None:
+        assert pipeline.pipe.unet._hf_hook is hook
+        raise Cancelled("cancelled")
+
+    with pytest.raises(Cancelled), adapter.applied(pipeline.modules) as set_emotion:
+        pipeline.render(requests(), set_emotion, cancel)
+    assert pipeline.pipe.unet._hf_hook is not hook, "hung up anew, which moves every part to the CPU"
+    assert pipeline.pipe.vae._hf_hook.prev_module_hook is None, "a preview must not send the network away"
+
+
+def test_an_offloaded_pipeline_draws_fewer_after_memory_ran_out(
+    adapter: Adapter, plain: list[np.ndarray]
+) -> None:
+    pipeline = sd.Pipeline.tiny(0)
+    offloaded(pipeline)
+
+    def runs_out(_unet: Any, given: tuple[torch.Tensor, ...]) -> None:
+        if len(given[0]) > 2:  # one picture with guidance
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    pipeline.pipe.unet.register_forward_pre_hook(runs_out)
+    with pytest.raises(torch.OutOfMemoryError):
+        pictures(pipeline, adapter)
+    (felt,) = pictures(pipeline, adapter, rows=1)
+    assert np.abs(felt - plain[0]).max() <= 2
 
 
 def test_fp8_weights_draw_nearly_the_same_feelings(adapter: Adapter, plain: list[np.ndarray]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ from PIL import Image
 
 from adapters.emotion_lora import Adapter, Config
 from pipelines.image import _loading, sd
-from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
+from studio import preflight
+from studio.emotion import NEUTRAL, Emotion, EmotionCurve
 from studio.errors import EmotionError, InputError, ModelError
 from studio.ports import Example
 from studio.render import Studio
@@ -50,11 +49,6 @@ def picture(pipeline: sd.Pipeline, **changes: Any) -> np.ndarray:
 def examples(count: int = 2) -> list[Example]:
     media = np.random.default_rng(0).integers(0, 255, (count, 80, 70, 3), dtype=np.uint8)
     return [Example(one, f"picture {number}", Emotion(NEUTRAL), {}) for number, one in enumerate(media)]
-
-
-def test_naming_the_pipeline_imports_no_torch() -> None:
-    code = "import sys, pipelines.image.sd, adapters.emotion_lora; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(sd.__file__).parents[2]).returncode == 0
 
 
 def test_a_saved_model_loads_and_draws_the_same(pipeline: sd.Pipeline, folder: Path) -> None:
@@ -91,6 +85,56 @@ def test_a_model_in_pickle_form_is_refused(pipeline: sd.Pipeline, tmp_path: Path
         sd.Pipeline.load(str(tmp_path), "cpu")
 
 
+@pytest.mark.parametrize("shards", [{}, {"max_shard_size": "200KB"}])
+def test_a_model_in_half_precision_alone_is_loaded_and_counted(
+    pipeline: sd.Pipeline, tmp_path: Path, shards: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.pipe.save_pretrained(tmp_path, variant="fp16", **shards)
+    assert len(list((tmp_path / "unet").glob("*.fp16*.safetensors"))) == (5 if shards else 1)
+    loaded = sd.Pipeline.load(str(tmp_path), "cpu", "auto")
+    assert np.array_equal(picture(loaded, guidance=1.0), picture(pipeline, guidance=1.0))
+    assert capfd.readouterr().err == ""
+    found = preflight.read(str(tmp_path))
+    assert found is not None
+    assert found.components["unet"].parameters == pipeline.pipe.unet.num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (
+            {"time_cond_proj_dim": 16},
+            r"was distilled to take its guidance as an input \(LCM\); image/sd takes",
+        ),
+        ({"in_channels": 9}, "takes 9 channels, not 4: it edits pictures"),
+    ],
+)
+def test_a_unet_for_something_else_is_refused(tmp_path: Path, config: dict[str, Any], why: str) -> None:
+    other = sd.Pipeline.tiny(0).pipe
+    own = {name: value for name, value in other.unet.config.items() if not name.startswith("_")}
+    other.unet = diffusers.UNet2DConditionModel.from_config({**own, **config})
+    other.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=why):
+        sd.Pipeline.load(str(tmp_path), "cpu", "auto")
+
+
+def test_a_prompt_is_read_to_the_last_token_that_fits(pipeline: sd.Pipeline) -> None:
+    whole, longer = "x " * 75, "x " * 74 + "y red fox"
+    assert pipeline.unread([whole, longer]) == ["", "red fox"]
+    text = pipeline.prepare_text([whole, "x " * 74 + "y", longer])["text"]
+    assert not torch.equal(text[0], text[1])
+    assert torch.equal(text[1], text[2])
+
+
+def test_what_is_not_read_of_a_prompt_stands_beside_the_picture(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values = {"model": str(folder), "prompt": "a boat", "negative_prompt": "x " * 75 + "fog", "steps": 1}
+    (result,) = Studio(Settings(device="cpu")).render([RenderRequest.parse(values)], tmp_path)
+    assert result.notes == ("negative_prompt: too long for this model, which does not read its end: 'fog'",)
+    assert "truncated" not in capfd.readouterr().err
+
+
 def test_a_damaged_model_is_one_line(pipeline: sd.Pipeline, tmp_path: Path) -> None:
     pipeline.pipe.save_pretrained(tmp_path)
     (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\x00" * 64)
@@ -113,7 +157,7 @@ def test_a_torn_adapter_card_is_one_line(pipeline: sd.Pipeline, folder: Path, tm
     card = json.loads((tmp_path / "adapter.json").read_text())
     (tmp_path / "adapter.json").write_text(json.dumps({**card, "rank": "16"}))
     values = {"prompt": "a boat", "model": str(folder), "adapters": [str(tmp_path)], "steps": 1}
-    with pytest.raises(ModelError, match="cannot be loaded: TypeError: ") as caught:
+    with pytest.raises(ModelError, match="of the wrong kind") as caught:
         Studio(Settings(device="cpu")).make([RenderRequest.parse(values)])
     assert "\n" not in str(caught.value)
 
@@ -128,7 +172,7 @@ def test_a_hub_model_without_the_hub_says_so(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_broken_recommendation_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "studio.json").write_text('{"guidance": "much"}')
     with pytest.raises(ModelError, match=r"studio\.json"):
-        _loading.recommended_guidance(str(tmp_path))
+        _loading.recommended_guidance(str(tmp_path), 5.0)
 
 
 def test_attention_without_xformers_is_torchs(pipeline: sd.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,25 +213,6 @@ def test_the_loss_follows_its_generator_and_prediction_type(pipeline: sd.Pipelin
     assert len(found) == 3
 
 
-def test_a_few_steps_of_training_lower_the_loss(pipeline: sd.Pipeline) -> None:
-    adapter = Adapter.create(pipeline.modules, Config())
-    tensors, emotions = (
-        pipeline.prepare(examples(4)),
-        [VAD(0.8, 0, 0), VAD(-0.8, 0, 0), VAD(0, 0.8, 0), NEUTRAL],
-    )
-    optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
-    losses = []
-    with adapter.trainable(pipeline.modules) as set_emotion:
-        for _ in range(12):
-            value = pipeline.loss(tensors, emotions, set_emotion, torch.Generator().manual_seed(0))
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            losses.append(value.item())
-    assert losses[-1] < 0.98 * losses[0]
-    assert all(weight.grad is None for weight in pipeline.pipe.unet.parameters())
-
-
 @pytest.mark.parametrize("asked", [None, 2.5])
 def test_the_guidance_that_was_used_is_told(pipeline: sd.Pipeline, asked: float | None) -> None:
     curve, params = EmotionCurve.constant(NEUTRAL), sd.Params(steps=2, guidance=asked)
@@ -220,14 +245,14 @@ def test_the_loss_does_not_depend_on_the_sampler(sampler: str, prediction: str) 
 @pytest.mark.parametrize("sampler", ["model", "dpm++ 2m"])
 def test_it_draws_what_plain_diffusers_draws(sampler: str, negative: str) -> None:
     pipeline = sd.Pipeline.tiny(0)
-    params = sd.Params(steps=6, guidance=5.0, width=80, height=64, scheduler=sampler)
+    params = sd.Params(steps=4, guidance=5.0, width=80, height=64, scheduler=sampler)
     curve = EmotionCurve.constant(NEUTRAL)
     request = RenderRequest("image/sd", "tiny", "a boat", negative, curve, 5, (), params)
     (ours,) = pipeline.render([request], lambda rows: None, lambda step: None)
     plain = pipeline.pipe
     if sampler != "model":
         plain.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(plain.scheduler.config)
-    size = {"width": 80, "height": 64, "num_inference_steps": 6, "guidance_scale": 5.0}
+    size = {"width": 80, "height": 64, "num_inference_steps": 4, "guidance_scale": 5.0}
     generator = torch.Generator().manual_seed(5)
     image = plain("a boat", negative_prompt=negative, generator=generator, **size).images[0]
     difference = np.asarray(ours.image).astype(int) - np.asarray(image)  # type: ignore[attr-defined]

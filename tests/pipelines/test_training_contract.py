@@ -53,7 +53,7 @@ def test_a_few_steps_of_training_lower_the_loss(stage: Stage) -> None:
     prepared, emotions, losses = pipeline.prepare(examples()), [HAPPY, AFRAID, NEUTRAL], []
     optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
     with adapter.trainable(pipeline.modules) as set_emotion:
-        for _ in range(10):
+        for _ in range(6):
             value = pipeline.loss(prepared, emotions, set_emotion, torch.Generator().manual_seed(0))
             optimizer.zero_grad()
             value.backward()

@@ -70,8 +70,9 @@ def test_folders_that_are_no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ModelError, match="is not an adapter folder"):
         catalog.find_adapter(str(empty))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match="is a file; a model is a folder"):
-        catalog.find_model("empty/weights.bin")
+    for file in ("empty/weights.bin", str(empty / "weights.bin")):
+        with pytest.raises(ModelError, match=r"is a file; a model is a folder in .*: from_single_file"):
+            catalog.find_model(file)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ import pytest
 from safetensors import safe_open
 
 from studio import catalog
-from studio.cli import main
+from studio.cli import main, tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+USABLE = tables.strengths(catalog.adapter_card("vad-image"))
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +40,7 @@ def test_bake_writes_a_file_and_prints_its_path(form: str, capsys: pytest.Captur
     assert main(["bake", "vad-image", *flags]) == 0
     said = capsys.readouterr()
     assert said.out == f"here{os.sep}awe.safetensors\n" and said.err == ""
+    first = Path("here/awe.safetensors").read_bytes()
     ours = json.loads(metadata("here/awe.safetensors")["emotion_studio"])
     assert (ours["emotion"], ours["strength"], ours["adapter"]) == ("awe:0.8", 0.9, "vad-image")
     assert ours["revision"] == catalog.revision(catalog.find_adapter("vad-image"))
@@ -44,14 +48,27 @@ def test_bake_writes_a_file_and_prints_its_path(form: str, capsys: pytest.Captur
     assert "is there already; --force" in capsys.readouterr().err
     assert main(["bake", "vad-image", *flags, "--force"]) == 0
     assert [path.name for path in Path("here").iterdir()] == ["awe.safetensors"]
+    assert Path("here/awe.safetensors").read_bytes() == first, "equal bakes are equal files"
+
+
+def test_bake_writes_a_folder_for_peft(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["bake", "vad-image", "--emotion", "awe", "--format", "peft", "-o", "awe"]
+    assert main(flags) == 0
+    assert capsys.readouterr().out == "awe\n"
+    assert sorted(path.name for path in Path("awe").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert main(flags) == 2 and "adapter_config.json: is there already" in capsys.readouterr().err
+    assert main([*flags, "--force"]) == 0
 
 
 def test_bake_of_nothing_and_of_too_much_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bake", "vad-image", "--emotion", "neutral", "-o", "n.safetensors"]) == 0
     said = capsys.readouterr().err
     assert "note: all weights are zero" in said and "note: neutral is no change" in said
-    assert main(["bake", "vad-image", "--emotion", "awe", "--strength", "1.5", "-o", "m.safetensors"]) == 0
-    assert "outside 0 to 1, where pictures keep their prompt" in capsys.readouterr().err
+    assert main(["bake", "vad-image", "--emotion", "awe", "--strength=-0.1", "-o", "m.safetensors"]) == 0
+    assert f"outside {USABLE}, where pictures keep their prompt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -82,7 +99,9 @@ def test_bake_refuses_in_one_line(flags: list[str], message: str, capsys: pytest
 def test_adapters_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["adapters", "list"]) == 0
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "vad-image " in line)
-    assert row.split()[:4] == ["vad-image", "vad", "emotion-tiny", "16"] and "0 to 1" in row
+    assert row.split()[:4] == ["vad-image", "vad", "emotion-tiny", "16"] and USABLE in row
+    assert main(["list", "adapters"]) == 0
+    assert row in capsys.readouterr().out.splitlines(), "one table, whatever it is asked for by"
     assert main(["adapters", "show", "vad-image"]) == 0
     said = capsys.readouterr().out
     for words in ("fingerprint", "38 (", "7 attn2.to_k", "497,888", "worn by default  yes", "## Validation"):
@@ -91,36 +110,57 @@ def test_adapters_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> No
     assert "did you mean 'vad-image'" in capsys.readouterr().err
 
 
-def test_a_sweep_runs_the_measurement_and_returns_its_code(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_of_no_adapter_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["adapters", "sweep", "nowhere"]) == 2
     assert "unknown adapter 'nowhere'" in capfd.readouterr().err
+
+
+@pytest.mark.slow  # a process of its own that loads torch
+def test_a_sweep_runs_the_measurement_and_returns_its_code(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["adapters", "sweep", "vad-image", "--strengths", "lots"]) == 2
     assert "invalid float value: 'lots'" in capfd.readouterr().err
 
 
-def bake(emotion: str, form: str) -> str:
-    path = f"{emotion}.safetensors"
+def bake(emotion: str, form: str, path: str) -> str:
     assert main(["bake", "vad-image", "--emotion", emotion, "--format", form, "-o", path]) == 0
     return path
 
 
-def test_import_makes_an_adapter_that_bakes_again(capsys: pytest.CaptureFixture[str]) -> None:
-    labels = [f"--label=Awe={bake('awe', 'kohya')}", f"--label=fear={bake('fear', 'peft')}"]
+def test_import_makes_an_adapter_that_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    files = bake("awe", "kohya", "awe.safetensors"), bake("fear", "peft", "fear")  # a file, a PEFT folder
+    labels = [f"--label=Awe={files[0]}", f"--label=fear={files[1]}"]
     capsys.readouterr()
-    flags = ["adapters", "import", "--taxonomy", "mikels", *labels, "--model", "emotion-tiny", "-o", "both"]
+    flags = ["adapters", "import", "both", "--taxonomy", "mikels", *labels, "--model", "emotion-tiny"]
     assert main(flags) == 0
-    said = capsys.readouterr()
-    assert said.out == "both\n" and "note: the 6 other labels have no file" in said.err
+    said, folder = capsys.readouterr(), catalog.imported_folder() / "both"
+    assert said.out == f"{folder}\n" and "note: 6 other labels have no file" in said.err
+    assert catalog.find_adapter("both") == folder
     assert catalog.adapter_card("both")["basis"] == "labels"
     assert list(catalog.adapter_card("both")["labels"]) == ["awe", "fear"]
-    sources = json.loads(Path("both/sources.json").read_text("utf-8"))
+    sources = json.loads((folder / "sources.json").read_text("utf-8"))
     assert sources["awe"]["format"] == "kohya"
     assert sources["awe"]["metadata"]["ss_network_module"] == "networks.lora"
-    assert "| fear | fear.safetensors | peft |" in Path("both/README.md").read_text("utf-8")
+    assert "| fear | fear/adapter_model.safetensors | peft |" in (folder / "README.md").read_text("utf-8")
     assert main(flags) == 2 and "--force writes over it" in capsys.readouterr().err
+    assert main([*flags, "--force"]) == 0 and capsys.readouterr().out == f"{folder}\n"
+    assert main(["adapters", "list"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("both "))
+    assert row.split()[1:3] == ["labels", "emotion-tiny"] and row.endswith("yours")
     assert main(["bake", "both", "--emotion", "awe", "-o", "again.safetensors"]) == 0
     assert main(["adapters", "show", "both"]) == 0
     assert "awe, fear" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("vad-image", "is the name of another adapter, in "), ("../x", "'../x' is no plain name"), ("", "''")],
+)
+def test_an_import_never_takes_a_name_that_means_something_else(
+    name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--taxonomy", "mikels", "--label", "awe=a", "--model", "emotion-tiny", "--force"]
+    assert main(["adapters", "import", name, *flags]) == 2
+    assert message in capsys.readouterr().err and list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -144,13 +184,10 @@ def test_import_refuses_in_one_line(
     for name in ("a.safetensors", "a.bin"):
         Path(name).write_bytes(b"nothing")
     flags = [flag for label in labels for flag in ("--label", label)]
-    assert (
-        main(["adapters", "import", "--taxonomy", "mikels", *flags, "--model", "emotion-tiny", "-o", "out"])
-        == 2
-    )
+    assert main(["adapters", "import", "new", "--taxonomy", "mikels", *flags, "--model", "emotion-tiny"]) == 2
     said = capsys.readouterr().err
     assert message in said and len(said.splitlines()) == 1
-    assert not Path("out").exists()
+    assert not catalog.imported_folder().exists()
 
 
 def test_help_and_lists_load_no_model_library() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from studio import _ledger_owner
+from studio import _process
 from studio._ledger_owner import is_dead, new_owner
 from studio.errors import StorageError
 from studio.ledger import MAX_ATTEMPTS, Ledger, NewJob
@@ -108,7 +108,8 @@ def test_a_process_number_given_out_again_is_not_the_old_process() -> None:
     host, pid, _, nonce = new_owner().split("|")
     assert is_dead(f"{host}|{pid}|12345|{nonce}") is (os.path.exists("/proc/self/stat"))
     assert not is_dead(f"elsewhere|{pid}|12345|{nonce}")
-    assert _ledger_owner._started(2**30) == ""
+    assert _process.started(2**30) == ""
+    assert not _process.may_live(2**70)
 
 
 def test_what_was_tried_before_comes_last_and_alone(ledger: Ledger) -> None:
@@ -154,7 +155,7 @@ def test_cancel(ledger: Ledger) -> None:
     assert ledger.cancel(leased.id) and ledger.owned("me") == set()
     assert not ledger.finish(leased.id, "me", "x", 1.0)
     assert ledger.cancel(2) and not ledger.cancel(2)
-    assert ledger.cancel_queued() == 2
+    assert [ledger.cancel(job_id) for job_id in (3, 4)] == [True, True]
     assert set(states(ledger).values()) == {"cancelled"}
     assert ledger.retry(2) and ledger.counts()["queued"] == 1
 

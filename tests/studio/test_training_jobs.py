@@ -31,7 +31,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 DEAD = "a-host-that-is-not-this-one|1|1|x"
 
 
-def wait_for(true: Callable[[], Any], timeout_s: float = 120.0) -> None:
+def wait_for(true: Callable[[], Any], timeout_s: float = 300.0) -> None:
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, "it did not come in time"
@@ -86,6 +86,17 @@ def test_a_bad_name_is_refused_with_a_better_one(name: str, said: str) -> None:
     with pytest.raises(InputError, match=r"^name: ") as caught:
         Plan.parse(plan(name=name))
     assert said in str(caught.value)
+
+
+def test_a_run_does_not_take_the_name_of_an_imported_adapter(jobs: TrainingJobs) -> None:
+    (catalog.imported_folder() / "from-afar").mkdir(parents=True)
+    with pytest.raises(InputError, match="did you mean 'my-from-afar'"):
+        Plan.parse(plan(name="from-afar"))
+
+
+def test_the_recipe_names_the_taxonomy_of_its_labels() -> None:
+    asked = Plan.parse(plan(basis="labels", taxonomy="emoart"))
+    assert training_plan.recipe(asked, {}, 12, Path("x"))["adapter"]["labels"] == "emoart"
 
 
 @pytest.mark.parametrize(
@@ -333,28 +344,33 @@ def test_the_reason_is_found_in_what_the_trainer_said(text: str, reason: str | N
 
 
 @posix
-def test_a_run_is_stopped_resumed_and_its_adapter_is_there_at_once(
-    jobs: TrainingJobs, pictures: Path
-) -> None:
+def test_a_run_is_trained_and_its_adapter_is_there_at_once(jobs: TrainingJobs, pictures: Path) -> None:
     jobs.start()
-    asked = plan(steps=STEPS, batch_size=4, rank=2)
-    job_id = jobs.submit(asked, {"root": str(pictures)})
+    job_id = jobs.submit(plan(steps=2, batch_size=4, rank=2), {"root": str(pictures)})
+    assert catalog.own_adapters() == {}
+    wait_for(lambda: not jobs.run(job_id).is_open)
+    done = jobs.run(job_id)
+    assert (done.word, done.error, done.news.step) == ("done", None, 2)
+    assert catalog.find_adapter("first") == jobs.folder / "first" / "adapter"
+    assert list(catalog.own_adapters()) == ["first"]
+    assert "yours" in next(line for line in tables.adapters().splitlines() if " first " in line)
+
+
+@posix
+@pytest.mark.slow  # two starts of the trainer; tests/training/test_resume.py compares the weights
+def test_a_run_is_stopped_and_goes_on_from_its_checkpoint(jobs: TrainingJobs, pictures: Path) -> None:
+    jobs.start()
+    steps = 200
+    job_id = jobs.submit(plan(steps=steps, batch_size=4, rank=2), {"root": str(pictures)})
     wait_for(lambda: jobs.run(job_id).news.step or not jobs.run(job_id).is_open)
     assert jobs.run(job_id).state == LEASED, jobs.run(job_id).error
-    assert catalog.trained_adapters() == {}
     assert jobs.cancel(job_id)
     wait_for(lambda: not jobs.run(job_id).is_ending and jobs.run(job_id).news.checkpoint)
     stopped = jobs.run(job_id)
     assert (stopped.word, stopped.can_resume) == ("stopped", True)
-    assert 0 < stopped.news.checkpoint < STEPS
+    assert 0 < stopped.news.checkpoint < steps
     jobs.resume(job_id)
     wait_for(lambda: not jobs.run(job_id).is_open)
     done = jobs.run(job_id)
-    assert (done.word, done.error, done.news.step) == ("done", None, STEPS)
+    assert (done.word, done.error, done.news.step) == ("done", None, steps)
     assert [step for step, _ in done.news.losses] == sorted({step for step, _ in done.news.losses})
-    assert catalog.find_adapter("first") == jobs.folder / "first" / "adapter"
-    assert list(catalog.trained_adapters()) == ["first"]
-    assert "yours" in next(line for line in tables.adapters().splitlines() if " first " in line)
-
-
-STEPS = 60

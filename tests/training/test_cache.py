@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pipelines.image.sd import Pipeline
 from studio.emotion import VAD, Emotion, parse_emotion
 from studio.errors import InputError, ModelError
 from studio.ports import Example
@@ -168,3 +169,17 @@ def test_the_key_follows_data_model_and_number_type() -> None:
     keys = {cache.key({"a": 1}, "m", "float32"), cache.key({"a": 2}, "m", "float32")}
     keys |= {cache.key({"a": 1}, "n", "float32"), cache.key({"a": 1}, "m", "float16")}
     assert len(keys) == 4
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="3 of 200 examples"):
+        cache.fill(tmp_path, source(Pictures(200, broken=[0, 1, 2])))
+    assert len(filled(tmp_path, source(Pictures(200)))) == 200
+
+
+def test_captions_that_the_model_does_not_read_whole_are_counted(tmp_path: Path) -> None:
+    pipeline, picture = Pipeline.tiny(0), np.zeros((64, 64, 3), dtype=np.uint8)
+    said = ["short", "x" * 75, "x" * 76, "a long caption " * 30]  # a token a byte and two marks, of 77
+    rows = [Example(picture, text, parse_emotion("joy"), {}) for text in said]
+    work = cache.Source(rows, pipeline.prepare, ((64, 64),), unread=pipeline.unread)
+    assert filled(tmp_path, work).too_long == 2

@@ -45,6 +45,13 @@ def test_the_resolved_recipe_reads_back_equal(tmp_path: Path) -> None:
     assert config.read(path) == recipe
 
 
+def test_any_path_survives_the_file(tmp_path: Path) -> None:
+    output = 'runs/smile 😀 "quoted" \\back\x7f\tümlaut'
+    path = tmp_path / "recipe.toml"
+    path.write_text(config.parse(values(output=output)).to_toml(), "utf-8")
+    assert config.read(path).output == output
+
+
 def test_overrides_replace_values_and_reach_into_tables(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(config.parse(values()).to_toml(), "utf-8")
@@ -112,6 +119,8 @@ def test_weight_fields_leave_out_what_changes_no_weight() -> None:
         return config.parse(values(**changed)).weight_fields()
 
     assert fields(output="elsewhere", keep_last=9, gradient_checkpointing=True) == fields()
+    folders = [{"dataset": {"name": "folder", "root": root}} for root in ("here", "there")]
+    assert fields(**folders[0]) == fields(**folders[1]), "what lies there is in the key of the data"
     assert fields(learning_rate=0.5) != fields()
     assert fields(buckets=True) != fields() != fields(balance="labels")
     assert fields(steps=30) != fields(), "a cosine depends on its length"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from studio.emotion import VAD, lexicon
 from studio.errors import InputError
+from studio.lazy import lazy
 from tests.training.data_files import Write, write_csv, write_json
 from training.data import emoart, emoedit, emoset, emotic
 from training.data._labels import emotion_of
@@ -232,6 +234,15 @@ def test_emotic_columns_and_arrays(tmp_path: Path) -> None:
         60,
         3,
     )
+
+
+def test_emotic_without_scipy_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations" / "Annotations.mat").touch()
+    monkeypatch.setattr("training.data._emotic_files.scipy_io", lazy("scipy.io"))
+    monkeypatch.setitem(sys.modules, "scipy.io", None)  # as where it is not installed
+    with pytest.raises(InputError, match=r"Annotations\.mat' needs scipy: python -m pip install scipy"):
+        len(emotic.Dataset(root=str(tmp_path)))
 
 
 def test_emotic_original_mat_file(tmp_path: Path, paint: Write) -> None:

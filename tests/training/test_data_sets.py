@@ -27,16 +27,35 @@ def test_every_data_set_is_listed_with_its_options() -> None:
     assert not any(name.startswith("_") for name in names)
 
 
-@pytest.mark.parametrize(
-    "name", ["folder", "labels_folder", "pictures", "emoset", "emoart", "emoedit", "emotic"]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_folder_of_another_layout_is_told_what_is_expected(tmp_path: Path, name: str) -> None:
     (tmp_path / "notes.md").write_text("nothing here", "utf-8")
     dataset = catalog.load("dataset", name).Dataset(root=str(tmp_path))
     with pytest.raises(InputError, match=r"no .* in folder .*; expected "):
         len(dataset)
-    with pytest.raises(InputError, match=r"folder"):
-        len(catalog.load("dataset", name).Dataset(root=str(tmp_path / "nowhere")))
+    wrong = {
+        "": "needs the data set's folder",
+        str(tmp_path / "nowhere"): "nowhere' does not exist",
+        str(tmp_path / "notes.md"): r"notes\.md' is a file, not a folder",
+    }
+    for root, message in wrong.items():
+        with pytest.raises(InputError, match=message):
+            len(catalog.load("dataset", name).Dataset(root=root))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("folder", "metadata.jsonl"), ("emoset", "train.json"), ("emoart", "annotation.json")]
+)
+def test_one_folder_too_high_is_told_which_one(tmp_path: Path, name: str, file: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / file).write_text("[]", "utf-8")
+    with pytest.raises(InputError, match=r"; did you mean '.*data'\?"):
+        len(catalog.load("dataset", name).Dataset(root=str(tmp_path)))
+
+
+def test_a_label_that_resembles_none_is_told_where_they_are() -> None:
+    with pytest.raises(InputError, match=r"unknown label 'xyz'.*'python -m studio list emotions mikels'"):
+        emotion_of("xyz", "mikels")
 
 
 def test_all_labels_with_a_point_become_that_point() -> None:

@@ -69,6 +69,15 @@ def test_the_message_names_values_that_fit(tiny: preflight.Model, leaner: dict[s
     memory.check(changed, CUDA, free=free)
 
 
+@pytest.mark.parametrize(("anchor", "passes"), [("", 2), ("a person", 4)])
+def test_a_slider_has_every_row_more_than_once(tiny: preflight.Model, anchor: str, passes: int) -> None:
+    axes = {"adapter": {"kind": "emotion_lora", "rank": 4, "basis": "axes"}}
+    plain = {"caption_dropout": 0, "emotion_dropout": 0, "snr_gamma": 0}
+    words = {"axis": "valence", "positive": "joy", "negative": "grief", "anchor": anchor}
+    slider = needs(tiny, batch_size=16, slider=words, **axes, **plain)
+    assert slider == needs(tiny, batch_size=16 * passes, **axes) > needs(tiny, batch_size=16, **axes)
+
+
 def test_processes_share_the_batch(tiny: preflight.Model) -> None:
     halved = memory.estimate(tiny, recipe(), processes=2).needs["fast"]
     assert halved == needs(tiny, gradient_accumulation=2)

@@ -22,7 +22,7 @@ from training.slider import POLE, Lesson, like
 
 UP, DOWN = VAD(arousal=1.0), VAD(arousal=-1.0)
 WORDS = {"positive": "vivid colour, bold strokes", "negative": "pale, smooth", "attributes": ["the sea"]}
-FAMILIES = ("image/sd", "image/sdxl", "image/sd3")
+FAMILIES = ("image/sd", "image/sd3", pytest.param("image/sdxl", marks=pytest.mark.slow))  # the dearest
 
 
 @pytest.fixture(autouse=True)
@@ -151,10 +151,10 @@ def noise(seed: int) -> Any:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_both_ends_move_to_their_targets_and_the_other_axes_stay(family: str) -> None:
     scene = Scene(family)
-    adam = torch.optim.Adam(scene.adapter.parameters(), lr=3e-3)
+    adam = torch.optim.Adam(scene.adapter.parameters(), lr=5e-3)
     with scene.adapter.trainable(scene.pipeline.modules) as feel:
         losses = []
-        for step in range(10):
+        for step in range(6):
             adam.zero_grad()
             loss = scene.loss(feel, seed=step % 2)
             loss.backward()
@@ -205,7 +205,7 @@ def test_an_anchor_counts_only_what_the_adapter_changes() -> None:
 
 def test_words_that_the_model_does_not_tell_apart_are_refused() -> None:
     pipeline = catalog.load("pipeline", "image/sd").Pipeline.tiny(0)
-    same = slider_recipe.Slider(positive="bold", negative="bold ")
+    same = slider_recipe.Slider(positive="bold", negative="BOLD")  # CLIP reads capitals as small letters
     with pytest.raises(InputError, match="reads the positive and the negative words alike"):
         Lesson(same, pipeline)
 

@@ -15,10 +15,10 @@ from adapters.emotion_lora import PRESETS, Adapter, Config
 from pipelines.image.sd import Pipeline
 from studio import catalog
 from studio.errors import InputError
-from training import sweep
+from training import pictures, strength, sweep
 from training.pictures import PROMPTS
 from training.readers import EmbeddedReader
-from training.sweep import Row, ring_point, ring_shots, usable_end
+from training.strength import Plan, Row, Sweep, other_prompts, ring_point, ring_shots, usable_end
 
 SHIPPED = catalog.find_adapter("vad-image")
 
@@ -52,17 +52,25 @@ def test_the_ring_asks_for_all_three_axes_independently() -> None:
 def test_the_other_prompt_is_never_the_own_one() -> None:
     for prompts in (PROMPTS, PROMPTS[:2], PROMPTS[:3]):
         for count in (4, 16, 32):
-            said = [shot.prompt for shot in ring_shots(prompts, count)]
-            wrong = sweep.other_prompts(said)
+            said = [shot.prompt for shot in ring_shots(Plan(pictures=count, prompts=prompts))]
+            wrong = other_prompts(said)
             assert all(one != other for one, other in zip(said, wrong, strict=True))
             assert set(wrong) <= set(said)
 
 
-def test_pictures_of_nothing_give_no_range(tmp_path: Path) -> None:
+def test_of_a_slider_only_the_ends_of_its_axis_are_asked_for() -> None:
+    points = {shot.emotion.as_tuple() for shot in ring_shots(Plan(pictures=16, axis="arousal"))}
+    assert points == {(0, 1, 0), (0, -1, 0)}
+
+
+def test_pictures_of_nothing_give_no_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "STEPS", 2)
     pipeline = Pipeline.tiny(0)  # random weights: the reader cannot find any prompt in its pictures
     config = Config(rank=2, alpha=2.0, targets={"unet": PRESETS["light"]["unet"]})
     adapter = Adapter.create(pipeline.modules, config)
-    found, strip = sweep.sweep(pipeline, adapter, EmbeddedReader(), strengths=(1.0,), pictures=16)
+    found, strip = strength.sweep(pipeline, adapter, EmbeddedReader(), Plan((1.0, 2.0), pictures=16))
+    assert len(found.rows) == 1, "more strengths would tell no more"
+    assert Sweep.of(json.loads(json.dumps(found.to_dict()))) == found
     assert found.strength_range is None and found.verdict.startswith("no range: picture-reader")
     assert found.rows[0].gain == 0  # a fresh adapter moves nothing
     assert strip.height > 4 * 64
@@ -78,10 +86,11 @@ def test_the_command_measures_and_few_pictures_give_no_range(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMOTION_STUDIO_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(pictures, "STEPS", 6)
     copy, out = tmp_path / "run" / "adapter", tmp_path / "outputs" / "sweeps" / "run"
     shutil.copytree(SHIPPED, copy)
     assert sweep.main([str(copy), "--pictures", "8", "--strengths", "1"]) == 0
-    assert "| 1 | 0.9" in capsys.readouterr().out
+    assert "\n| 1 | 0." in capsys.readouterr().out
     found = json.loads((out / "sweep.json").read_text())
     (row,) = found["rows"]
     assert min(row["valence_r"], row["arousal_r"], row["dominance_r"]) > found["chance_r"]
@@ -110,6 +119,5 @@ def test_what_cannot_be_measured_is_said_at_once(
 
 
 def test_prompts_must_differ() -> None:
-    pipeline = Pipeline.tiny(0)
     with pytest.raises(InputError, match="needs at least two different ones"):
-        sweep.sweep(pipeline, None, EmbeddedReader(), prompts=["a tree"])
+        Plan(prompts=("a tree",))

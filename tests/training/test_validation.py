@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from adapters.emotion_lora import PRESETS, Adapter, Config
 from pipelines.image import _toys
 from pipelines.image.sd import Pipeline
 from studio.emotion import VAD
-from studio.errors import InputError, ModelError
-from training import config, readers
+from studio.errors import Cancelled, InputError, ModelError
+from training import config, control, pictures, readers, strength
 from training.embedded.paintings import one
 from training.pictures import Camera, Shot, sheet
 from training.readers import PHRASES, ClipReader, EmbeddedReader
@@ -41,6 +43,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transformers.CLIPModel(clip_config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered here is noise anyway."""
+    monkeypatch.setattr(pictures, "STEPS", 2)
 
 
 def noise(count: int, size_px: int = 48) -> np.ndarray:
@@ -126,6 +134,47 @@ def test_what_is_asked_is_spread_evenly_and_always_the_same(count: int) -> None:
     }
 
 
+def test_a_slider_is_asked_along_its_axis_and_labels_in_turn() -> None:
+    slid = [shot.emotion for shot in shots(["one", "two"], 8, axis="dominance")]
+    assert {(point.valence, point.arousal) for point in slid} == {(0, 0)}
+    np.testing.assert_allclose(np.diff(sorted(point.dominance for point in slid)), 0.25)
+    means = [VAD(0.5, 0, 0), VAD(0, 0.5, 0)]
+    asked = shots(["one", "two"], 8, means=means)
+    assert [shot.emotion for shot in asked] == means * 4
+    assert {(shot.prompt, shot.emotion) for shot in asked} == {(p, m) for p in ("one", "two") for m in means}
+
+
+def test_the_grid_of_a_slider_goes_along_its_axis(tmp_path: Path) -> None:
+    slider = {"axis": "dominance", "positive": "bold", "negative": "faint"}
+    axes = {"kind": "emotion_lora", "rank": 1, "targets": "light", "basis": "axes"}
+    asked = recipe(tmp_path, adapter=axes, slider=slider)
+    pipeline = Pipeline.tiny(0)
+    adapter = Adapter.create(pipeline.modules, asked.adapter.config)
+    with torch.no_grad():
+        for name, weight in adapter.weights.items():
+            weight.add_(1.0 if name.endswith("lora_B.weight") else 0.0)
+    with adapter.trainable(pipeline.modules) as set_emotion, torch.no_grad():
+        Validator(asked, pipeline, None).show(1, set_emotion)
+    with Image.open(tmp_path / "grids" / "step-00000001.png") as grid:
+        tiles = np.asarray(grid.convert("RGB"))[40 : 40 + 5 * 68, 58 : 58 + 5 * 68].astype(int)
+    first, *_, last = (tiles[:64, x : x + 64] for x in range(0, 340, 68))
+    assert np.abs(first - last).mean() > 1
+
+
+def test_labels_are_counted_beside_chance_and_the_most_frequent(tmp_path: Path, clip: Path) -> None:
+    labels = {"kind": "emotion_lora", "rank": 1, "targets": "light", "basis": "labels", "labels": "mikels"}
+    asked = recipe(tmp_path, adapter=labels, validation_pictures=16)
+    pipeline = Pipeline.tiny(0)
+    adapter = Adapter.create(pipeline.modules, asked.adapter.config)
+    validator = Validator(asked, pipeline, ClipReader.load(str(clip)))
+    with adapter.trainable(pipeline.modules) as set_emotion, torch.no_grad():
+        figures = validator.show(1, set_emotion)
+    assert figures["control_label_labels_asked"] == 8 and figures["control_label_majority"] == 1 / 8
+    assert not figures["control_label_works"], "a fresh adapter does nothing"
+    assert "not shown to follow" in control.label_sentence(figures)
+    assert "control_valence_r" in figures
+
+
 def test_showing_draws_a_grid_and_leaves_the_training_alone(tmp_path: Path, clip: Path) -> None:
     pipeline = Pipeline.tiny(0)
     targets = PRESETS["light"]
@@ -185,7 +234,7 @@ def test_a_run_leaves_grids_figures_sweep_range_card_and_report(
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 2 and last["picture_seconds"] > 0 and -1 <= last["control_valence_r"] <= 1
     swept = json.loads((run / "sweep.json").read_text())
-    assert [row["strength"] for row in swept["rows"]] == [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+    assert [row["strength"] for row in swept["rows"]] == [0.25], "noise has no prompt that could be kept"
     in_adapter = json.loads((run / "adapter" / "adapter.json").read_text())["strength_range"]
     assert in_adapter == (swept["strength_range"] or [0, 1])
     card = (run / "adapter" / "README.md").read_text("utf-8")
@@ -194,6 +243,31 @@ def test_a_run_leaves_grids_figures_sweep_range_card_and_report(
     assert f"{last['control_valence_r']:.3f}" in card and f"`{clip}`" in card
     page = (run / "report.html").read_text("utf-8")
     assert page.count("data:image/jpeg;base64,") == 2 and "Strength" in page and "<script" not in page
+
+
+def test_a_run_stopped_while_measuring_strengths_is_whole_and_does_only_that_again(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    run, measure = tmp_path / "run", strength.sweep
+    asked = recipe(run, reader=str(clip), validate_every=2)
+
+    def interrupted(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return measure(*given)
+
+    with monkeypatch.context() as patched, pytest.raises(Cancelled, match="the adapter is whole"):
+        patched.setattr(strength, "sweep", interrupted)
+        train(asked)
+    weights, lines = (run / "adapter" / "adapter.safetensors").read_bytes(), (run / "log.jsonl").read_bytes()
+    assert not (run / "sweep.json").exists() and (run / "adapter" / "README.md").is_file()
+    train(asked)
+    swept = (run / "sweep.json").stat().st_mtime_ns
+    assert (run / "log.jsonl").read_bytes() == lines, "no step and no validation is done again"
+    train(asked)
+    assert (run / "sweep.json").stat().st_mtime_ns == swept, "what is measured stays measured"
+    assert (run / "adapter" / "adapter.safetensors").read_bytes() == weights
+    assert "At rising strengths" in (run / "adapter" / "README.md").read_text("utf-8")
 
 
 def test_a_run_without_pictures_says_what_was_not_measured(

@@ -191,34 +191,69 @@ def test_a_long_render_is_watched_and_cancelled(page: Any, app: Running) -> None
     assert all(not view.is_open for view in app.service.history())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_run_is_started_watched_and_its_adapter_offered(
-    page: Any, app: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EMOTION_STUDIO_OUTPUTS", str(app.service.training.folder.parent))
+def fill_in(page: Any, folder: Path) -> None:
+    """The train form, for three steps of a toy model on four pictures, which are made in `folder`."""
     lines = []
     for number, feeling in enumerate(("joy", "fear", "calm", "anger")):
-        Image.new("RGB", (64, 64), (60 * number, 90, 120)).save(tmp_path / f"{number}.png")
+        Image.new("RGB", (64, 64), (60 * number, 90, 120)).save(folder / f"{number}.png")
         lines.append(json.dumps({"file_name": f"{number}.png", "text": "a sail", "emotion": feeling}))
-    (tmp_path / "metadata.jsonl").write_text("\n".join(lines), "utf-8")
+    (folder / "metadata.jsonl").write_text("\n".join(lines), "utf-8")
     page.get_by_role("tab", name="Train").click()
-    page.click("#train-start")
-    sync_api.expect(page.locator("#train-problem")).to_contain_text("name: is empty")
     page.locator("#train-name").get_by_role("textbox").fill("from-the-page")
     page.locator("#train-model input").fill("tiny:0")
     page.locator("#train-model input").press("Enter")
-    page.locator("#train-data-folder").get_by_role("textbox").first.fill(str(tmp_path))
+    page.locator("#train-data-folder").get_by_role("textbox").first.fill(str(folder))
     page.locator("#train-more").get_by_text("More settings").click()
     page.locator("#train-more").get_by_label("Steps").fill("3")
     page.locator("#train-more").get_by_label("Batch size").fill("2")
-    page.click("#train-start")
-    page.wait_for_selector("#run .run-queued, #run .run-leased")
-    page.reload()  # the run goes on, whoever looks
+
+
+def test_a_run_is_queued_found_again_after_a_refresh_and_stopped(
+    page: Any, app: Running, tmp_path: Path
+) -> None:
+    app.service.training.worker.stop()
     page.get_by_role("tab", name="Train").click()
+    page.click("#train-start")
+    sync_api.expect(page.locator("#train-problem")).to_contain_text("name: is empty")
+    fill_in(page, tmp_path)
+    page.click("#train-start")
+    page.wait_for_selector("#run .run-queued")
+    page.reload()  # the same page again, and the run goes on, whoever looks
+    page.locator("#train-start").wait_for(state="visible")
+    page.wait_for_selector("#run .run-queued")
+    page.click("#train-stop")
+    page.wait_for_selector("#run .run-cancelled")
+    app.service.training.start()
+
+
+def test_a_new_adapter_is_offered_at_once_and_the_slider_follows_its_range(
+    page: Any, app: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = app.service.training.folder
+    monkeypatch.setenv("EMOTION_STUDIO_OUTPUTS", str(runs.parent))
+    page.get_by_text("More settings").first.click()
+    slider = page.get_by_label("range slider for Strength of the emotion")
+    for name, end in (("low", "0.7"), ("high", "1.8")):
+        (runs / name / "adapter").mkdir(parents=True)
+        (runs / name / "adapter" / "adapter.json").write_text(f'{{"strength_range": [-0.5, {end}]}}')
+    choice = page.get_by_label("Emotion adapter")
+    for name, end in (("low", "0.7"), ("high", "1.8"), ("low", "0.7")):
+        option = page.get_by_role("option", name=f"{name} (yours)")
+        choice.click()
+        while not option.count():  # an open list does not grow, and the page looks every few seconds
+            choice.blur()
+            page.wait_for_timeout(300)
+            choice.click()
+        option.click()
+        sync_api.expect(slider).to_have_attribute("max", end, timeout=PATIENCE_MS)
+    assert slider.get_attribute("min") == "-0.5"
+
+
+@pytest.mark.slow  # the trainer starts; tests/studio/test_training_jobs.py does so without a browser
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_run_is_watched_to_its_end(page: Any, app: Running, tmp_path: Path) -> None:
+    fill_in(page, tmp_path)
+    page.click("#train-start")
     page.wait_for_selector("#run .run-done, #run .run-failed", timeout=4 * PATIENCE_MS)
     sync_api.expect(page.locator("#run")).to_contain_text("3 steps; it is in the list of adapters")
     assert page.locator("#run svg polyline.loss").count() == 1
-    page.get_by_role("tab", name="Image").click()
-    page.get_by_text("More settings").first.click()
-    page.get_by_label("Emotion adapter").click()
-    page.get_by_role("option", name="from-the-page (yours)").wait_for()

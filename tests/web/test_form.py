@@ -114,12 +114,13 @@ def test_an_empty_control_leaves_the_default() -> None:
 
 
 def test_the_slider_spans_where_the_worn_adapters_work(tmp_path: Path) -> None:
-    wide = tmp_path / "wide"
-    wide.mkdir()
-    (wide / "adapter.json").write_text('{"kind": "emotion_lora", "strength_range": [-0.5, 1.3]}')
-    assert strength_span("emotion-tiny", OWN) == (0, 1)  # what is said of vad-image
-    assert strength_span("emotion-tiny", str(wide)) == (-0.5, 1.3)
-    assert strength_span("emotion-tiny", f"vad-image:0.5, {wide}:1") == (-0.5, 1.3)  # the hull of both
+    for name, span in (("low", "[-0.5, 0.9]"), ("high", "[0.1, 1.3]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter.json").write_text(f'{{"kind": "emotion_lora", "strength_range": {span}}}')
+    low, high = str(tmp_path / "low"), str(tmp_path / "high")
+    assert strength_span("emotion-tiny", low) == (-0.5, 0.9)
+    assert strength_span("emotion-tiny", f"{low}:0.5, {high}:1") == (-0.5, 1.3)  # the hull of both
+    assert strength_span("emotion-tiny", OWN) == tuple(catalog.adapter_card("vad-image")["strength_range"])
 
 
 @pytest.mark.parametrize("adapter", [BARE, "vad-ima", "vad-image:", "vad-image:9"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from PIL import Image
@@ -78,7 +79,7 @@ def given(app: Running, **changes: Any) -> list[Any]:
     [
         ({}, "name: is empty"),
         ({"name": "../../etc"}, "did you mean &#x27;etc&#x27;"),
-        ({"name": "good-one"}, "dataset.root: is empty"),
+        ({"name": "good-one"}, "Folder: is empty"),
         ({"name": "good-one", "model": "emotion-tinny"}, "did you mean &#x27;emotion-tiny&#x27;"),
         ({"name": "good-one", "steps": "-3"}, "steps: must be in [1, 10000000], got -3"),
     ],
@@ -125,6 +126,18 @@ def test_an_adapter_is_in_the_list_as_soon_as_it_is_there(app: Running, outputs:
     *_, adapters, mark = look(None, first[-1])
     assert ("mine (yours)", "mine") in adapters["choices"]
     assert mark != first[-1]
+
+
+def test_the_list_grows_whichever_tab_is_open(app: Running) -> None:
+    (watched,) = [
+        each.targets[0][0]
+        for each in app.page.fns.values()
+        if each.name == "look_at_runs" and each.targets[0][1] == "tick"
+    ]
+    parent = app.page.blocks[watched].parent
+    while parent is not None:  # what is inside of a tab rests until the tab is opened
+        assert not isinstance(parent, gr.Tab)
+        parent = parent.parent
 
 
 # ---- what is served

@@ -90,7 +90,7 @@ def _of_mat(root: Path, path: Path, split: str) -> Iterator[tuple[int, Person]]:
     try:
         pictures = scipy_io.loadmat(path, simplify_cells=True, variable_names=[split]).get(split, [])
     except ImportError:
-        why = f"{str(path)!r} needs scipy (pip install scipy), or a CSV conversion of it"
+        why = f"{str(path)!r} needs scipy: python -m pip install scipy"
         raise InputError("dataset.root", str(path), why) from None
     except (*_DAMAGED, scipy_io.matlab.MatReadError) as error:
         raise InputError("dataset.root", str(path), f"cannot read {str(path)!r}: {error}") from None

@@ -26,6 +26,8 @@ def emotion_of(label: str, taxonomy: str) -> Emotion:
         found = lexicon().lookup(f"{name}/{label}")
     except EmotionError as error:
         why = f"unknown label {label!r} of taxonomy {name!r}"
+        if not error.suggestion:
+            why += f"; 'python -m studio list emotions {name}' shows what it has"
         raise InputError("label", label, why, error.suggestion) from None
     try:
         return parse_emotion(found.name)

@@ -108,9 +108,12 @@ class PictureDataset:
     @property
     def folder(self) -> Path:
         """`root`, which must be a folder."""
+        if not self.root:
+            raise InputError("dataset.root", self.root, "needs the data set's folder")
         folder = Path(self.root).expanduser()
-        if not self.root or not folder.is_dir():
-            raise InputError("dataset.root", self.root, f"no folder {self.root!r}")
+        if not folder.is_dir():
+            what = "is a file, not a folder" if folder.exists() else "does not exist"
+            raise InputError("dataset.root", self.root, f"{self.root!r} {what}")
         return folder
 
     @cached_property

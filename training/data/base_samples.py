@@ -75,7 +75,8 @@ class Dataset:
     def _prompts(self) -> tuple[str, ...]:
         if not self.prompts:
             return PROMPTS
-        found = tuple(line.strip() for line in read_text(Path(self.prompts)).splitlines() if line.strip())
+        lines = read_text(Path(self.prompts).expanduser(), "prompts").splitlines()
+        found = tuple(line.strip() for line in lines if line.strip())
         if not found:
             raise InputError("dataset.prompts", self.prompts, f"{self.prompts!r} has no lines")
         return found

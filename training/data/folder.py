@@ -57,9 +57,8 @@ class Dataset(PictureDataset):
         return rows
 
     def _metadata(self) -> Path:
-        folder = Path(self.root).expanduser()
-        found = [path for name in METADATA if (path := folder / name).is_file()]
-        if not self.root or not found:
+        found = [path for name in METADATA if (path := self.folder / name).is_file()]
+        if not found:
             raise no_layout(self.root, METADATA[0], " or ".join(METADATA))
         if len(found) > 1:
             why = f"{' and '.join(METADATA)} are both in {self.root!r}; keep one of them"
