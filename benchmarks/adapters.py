@@ -136,9 +136,9 @@ def bake_figures(emotion: str = "awe", seeds: Sequence[int] = (1, 2, 3, 4)) -> _
         feel([vad, vad])  # a file cannot spare the unguided row, so here the gates do not either
         gated = [draw(pipe, seed) for seed in seeds]
     with tempfile.TemporaryDirectory() as folder:
-        for form in lora_files.FORMATS:
-            file = Path(folder) / f"{form}.safetensors"
-            adapter.export(file, parse_emotion(emotion), form)
+        for dialect in lora_files.DIALECTS:
+            file = Path(folder) / f"{dialect}.safetensors"
+            adapter.export(file, dialect, vad, modules={"unet": pipe.unet})
             pipe.load_lora_weights(str(file))
             baked = [draw(pipe, seed) for seed in seeds]
             pipe.unload_lora_weights()
