@@ -57,7 +57,9 @@ class Trainer:
         held_out, self.trained = split(len(job.cache), self.recipe)
         self.held_out = sorted(held_out, key=job.cache.sizes.__getitem__)
         self.order = self._order()
-        optimizer = torch.optim.AdamW(self.parameters, lr=0.0, weight_decay=self.recipe.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.parameters, lr=0.0, weight_decay=self.recipe.weight_decay, foreach=True
+        )
         self.objective, self.optimizer = accelerator.prepare(Objective(job), optimizer)
         decay = self.recipe.ema_decay
         self.average = EMAModel(self.parameters, decay=decay, foreach=True) if decay else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.image import _pictures as pictures
@@ -117,12 +117,13 @@ class UNetPipeline(PicturePipeline):
         timesteps (R,). `generator` (CPU) draws noise and timesteps: the same one sees the same noise.
         """
         scheduler, unet = self._noise_schedule, self.pipe.unet
-        latents = _like(tensors["latents"], unet)
+        weight = next(unet.parameters())  # `unet.device` walks through every layer, each time it is asked
+        latents = _like(tensors["latents"], weight)
         told = {**self._told(len(latents), self._size_of(latents)), **tensors}
-        given = {name: _like(tensor, unet) for name, tensor in told.items()}
+        given = {name: _like(tensor, weight) for name, tensor in told.items()}
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         last = scheduler.config.num_train_timesteps
-        timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(unet.device)
+        timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(weight.device)
         set_emotion(list(emotions))
         noisy = scheduler.add_noise(latents, noise, timesteps)
         made = unet(noisy, timesteps, **self._conditions(given), return_dict=False)[0]
@@ -146,12 +147,17 @@ class UNetPipeline(PicturePipeline):
     @property
     def _noise_schedule(self) -> Any:
         """Training noise is DDPM's for every model here; a sampler may know only the steps it visits."""
-        return diffusers.DDPMScheduler.from_config(self.pipe.scheduler.config)
+        return _noise_schedule_of(self.pipe.scheduler)
 
 
-def _like(tensor: Tensor, unet: Any) -> Tensor:
-    """On the UNet's device and, unless it holds whole numbers, in its number type."""
-    return tensor.to(unet.device, unet.dtype if tensor.is_floating_point() else None)
+@lru_cache(maxsize=4)  # of the last samplers: made anew, it would cost a toy model a thirtieth of each step
+def _noise_schedule_of(sampler: Any) -> Any:
+    return diffusers.DDPMScheduler.from_config(sampler.config)
+
+
+def _like(tensor: Tensor, weight: Tensor) -> Tensor:
+    """On the weight's device and, unless it holds whole numbers, in its number type."""
+    return tensor.to(weight.device, weight.dtype if tensor.is_floating_point() else None)
 
 
 def _target(scheduler: Any, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
