@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 
 from adapters.emotion_lora import Adapter
 from studio.catalog import ASSETS, default_adapters, find_adapter, find_model
-from studio.emotion import VAD, Emotion, EmotionCurve
+from studio.emotion import VAD, Emotion, EmotionCurve, parse_emotion
 from studio.render import Studio
 from studio.request import RenderRequest
 from training.embedded.autoencoder import psnr_db
@@ -60,9 +60,17 @@ def test_no_file_is_large_and_nothing_is_a_pickle() -> None:
     )
 
 
-@pytest.mark.parametrize("folder", ["models/emotion-tiny", "models/picture-reader", "adapters/vad-image"])
+CARDED = [
+    path.relative_to(ASSETS).as_posix()
+    for kind in ("models", "adapters")
+    for path in (ASSETS / kind).iterdir()
+]
+
+
+@pytest.mark.parametrize("folder", sorted(CARDED))
 def test_every_asset_has_a_card(folder: str) -> None:
     card = (ASSETS / folder / "README.md").read_text("utf-8")
+    assert "Not chosen yet" not in card, "what training leaves to a person to fill in"
     for part in ("Licence", "Data", "Recipe", "Quality"):
         assert f"## {part}" in card, part
 
@@ -110,6 +118,13 @@ def test_each_axis_moves_the_picture_its_way(studio: Studio, reader: PictureRead
     ends = [[sign * 0.9 if i == axis else 0.0 for i in range(3)] for sign in (-1, 1)]
     read = [reader.read(pictures(studio, [VAD(*end)] * 8))[1][:, axis].mean() for end in ends]
     assert read[1] - read[0] > 0.4
+
+
+@pytest.mark.parametrize("adapter", ["axes-image", "labels-image"])
+def test_the_other_bases_tell_feelings_apart(studio: Studio, reader: PictureReader, adapter: str) -> None:
+    ends = [parse_emotion(f"mikels/{word}").vad for word in ("sadness", "excitement")]
+    sad, excited = (reader.read(pictures(studio, [end] * 4, adapters=adapter))[1].mean(0) for end in ends)
+    assert (excited - sad > [0.5, 0.4, 0.2]).all()
 
 
 def test_the_adapter_says_what_it_is_for() -> None:

@@ -84,7 +84,6 @@ def test_a_run_killed_anywhere_and_resumed_is_equal(tmp_path: Path, uninterrupte
     assert weights(run) == weights(uninterrupted), f"killed after step {step}"
 
 
-@pytest.mark.slow
 def test_two_processes_killed_anywhere_and_resumed_are_equal(tmp_path: Path) -> None:
     """In buckets, balanced, with recomputed activations: none of it hangs on what a process remembers."""
     options = {"buckets": True, "balance": "labels", "gradient_checkpointing": True, "snr_gamma": 5.0}

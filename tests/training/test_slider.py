@@ -22,7 +22,7 @@ from training.slider import POLE, Lesson, like
 
 UP, DOWN = VAD(arousal=1.0), VAD(arousal=-1.0)
 WORDS = {"positive": "vivid colour, bold strokes", "negative": "pale, smooth", "attributes": ["the sea"]}
-FAMILIES = ("image/sd", "image/sd3", pytest.param("image/sdxl", marks=pytest.mark.slow))  # the dearest
+FAMILIES = ("image/sd", "image/sd3", "image/sdxl")
 
 
 @pytest.fixture(autouse=True)
