@@ -22,7 +22,7 @@ from training.slider import POLE, Lesson, like
 
 UP, DOWN = VAD(arousal=1.0), VAD(arousal=-1.0)
 WORDS = {"positive": "vivid colour, bold strokes", "negative": "pale, smooth", "attributes": ["the sea"]}
-FAMILIES = ("image/sd", "image/sd3", "image/sdxl")
+FAMILIES = [name for name in catalog.names("pipeline") if name.startswith("image/")]
 
 
 @pytest.fixture(autouse=True)
