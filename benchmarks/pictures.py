@@ -23,15 +23,15 @@ PROMPTS = (
     "a couple walking, pastel",
 )
 EMOTIONS = ("neutral", "joy", "calm", "sadness", "anger", "fear")
+LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness")
 LEVELS = (-0.9, -0.45, 0.0, 0.45, 0.9)
 SEED = 11
 
 
-def row(studio: Studio, prompt: str, emotions: Sequence[str]) -> np.ndarray:
+def row(studio: Studio, prompt: str, emotions: Sequence[str], **more: str) -> np.ndarray:
     """(H, n * W, 3): one prompt and seed under each emotion."""
-    requests = [
-        RenderRequest.parse({"prompt": prompt, "emotion": emotion, "seed": SEED}) for emotion in emotions
-    ]
+    fields = {"prompt": prompt, "seed": SEED, **more}
+    requests = [RenderRequest.parse({**fields, "emotion": emotion}) for emotion in emotions]
     return np.hstack([np.asarray(picture.image) for picture in studio.make(requests)])
 
 
@@ -56,6 +56,9 @@ def main(folder: Path) -> None:
     titled(plane, [f"valence {v:+}" for v in LEVELS]).save(folder / "plane.png")
     strength = [row(studio, prompt, [f"v=0 a=0 d={d}" for d in LEVELS]) for prompt in PROMPTS[:3]]
     titled(strength, [f"dominance {d:+}" for d in LEVELS]).save(folder / "dominance.png")
+    asked = [f"mikels/{label}" for label in LABELS]
+    labels = [row(studio, prompt, asked, adapters="labels-image") for prompt in PROMPTS[:3]]
+    titled(labels, LABELS).save(folder / "labels.png")
 
 
 if __name__ == "__main__":
