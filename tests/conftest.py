@@ -1,4 +1,4 @@
-"""A suite started in the background ignores Ctrl-C, and so would every process that it starts to interrupt."""
+"""A suite started in the background ignores Ctrl-C, and so would every process that it starts."""
 
 from __future__ import annotations
 
