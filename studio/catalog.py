@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from studio import params
-from studio.errors import ModelError, NotFoundError
+from studio.errors import InputError, ModelError, NotFoundError
 from studio.lazy import lazy
 from studio.settings import Settings
 
@@ -25,6 +25,7 @@ hub = lazy("huggingface_hub")
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"
 DEFAULT_PIPELINE = "image/sd"
+TINY = "tiny:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}", re.ASCII)  # one folder, never above or below it
 KINDS = {"pipeline": "pipelines", "adapter kind": "adapters", "dataset": "training/data"}
@@ -109,6 +110,20 @@ def find_model(name: str) -> str:
     if HUB_ID.fullmatch(name):
         return name
     raise NotFoundError("model", name, embedded)
+
+
+def tiny_seed(model: str, field: str = "model") -> int | None:
+    """The seed of `tiny:SEED`, a family's toy-size model with random weights; None for any other model.
+
+    Raises InputError, of `field`, when SEED is no whole number.
+    """
+    if not model.startswith(TINY):
+        return None
+    seed = model.removeprefix(TINY)
+    if not seed.isdecimal():
+        why = f"expected {TINY}SEED with a whole number, got {model!r}"
+        raise InputError(field, model, why, f"{TINY}0")
+    return int(seed)
 
 
 def _folder(name: str) -> Path | None:

@@ -19,7 +19,6 @@ from studio.emotion import lexicon
 from studio.errors import InputError, NotFoundError, StudioError
 from studio.params import ParamSpec, param
 
-TINY = "tiny:"  # model = "tiny:SEED": the pipeline's toy-size model with random weights
 BASES = {
     "vad": "every feeling in one, the usual choice",
     "axes": "three sliders (pleasant, energetic, in control), learnt apart",
@@ -227,7 +226,7 @@ def _toml(value: Any) -> str:
 
 def native_size_px(model: str) -> int | None:
     """The side of the pictures that a model on this disk was made for; None where its files do not say."""
-    if model.startswith(TINY):
+    if catalog.tiny_seed(model) is not None:
         return 64
     folder = Path(catalog.find_model(model))
     for name in ("unet", "transformer"):
@@ -247,7 +246,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _is_small(model: str) -> bool:
-    return model in catalog.models() or model.startswith(TINY)
+    return model in catalog.models() or model.startswith(catalog.TINY)
 
 
 def _absolute_if_folder(model: str) -> str:
@@ -258,13 +257,8 @@ def _absolute_if_folder(model: str) -> str:
 
 
 def _check_model(model: str) -> None:
-    if model.startswith(TINY):
-        if not model.removeprefix(TINY).isdecimal():
-            raise InputError(
-                "model", model, f"expected {TINY}SEED with a whole number, got {model!r}", "tiny:0"
-            )
-        return
-    catalog.find_model(model)
+    if catalog.tiny_seed(model) is None:
+        catalog.find_model(model)
 
 
 def _check_taxonomy(taxonomy: str) -> None:

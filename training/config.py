@@ -31,6 +31,8 @@ FREE_FIELDS = frozenset(
     | {"dataset.root"}
 )
 
+_DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
@@ -69,7 +71,7 @@ class Recipe:
     weight_decay: float = param(0.0, "AdamW weight decay", min=0.0, max=1.0)
     max_gradient_norm: float = param(1.0, "gradients are clipped to this length", min=1e-6, max=1e6)
     ema_decay: float = param(0.0, "decay of the saved weight average; 0 is off", min=0.0, max=0.99999)
-    mixed_precision: str = param("no", "number type of the base model", choices=("no", "bf16", "fp16"))
+    mixed_precision: str = param("no", "number type of the base model", choices=tuple(_DTYPES))
     gradient_checkpointing: bool = param(False, "recompute activations: far less memory, slower steps")
     snr_gamma: float = param(0.0, "min-SNR weighing of timesteps, usually 5; 0 is off", min=0.0, max=100.0)
     resolution_px: int = param(
@@ -110,6 +112,11 @@ class Recipe:
             raise InputError("validation_count", 0, why, "64")
         if self.slider:
             slider_recipe.refuse_unused(self)
+
+    @property
+    def dtype(self) -> str:
+        """The number type of the base model, as torch calls it."""
+        return _DTYPES[self.mixed_precision]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `parse` reads back to an equal recipe."""

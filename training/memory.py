@@ -17,8 +17,6 @@ from studio.preflight import Estimate, MemoryShortage, Training, Work, in_gb
 from training import buckets
 from training.config import Recipe
 
-_DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
-
 
 def check(recipe: Recipe, device: torch.device, processes: int = 1, free: int | None = None) -> None:
     """Raise MemoryShortage when the run needs more than `free` bytes (asked of a CUDA device when None).
@@ -46,7 +44,7 @@ def estimate(model: preflight.Model, recipe: Recipe, processes: int = 1) -> Esti
     learns = preflight.adapter_parameters(model, config.targets, basis.ranks(config.rank), len(basis.terms))
     rows = max(1, recipe.batch_size // (recipe.gradient_accumulation * processes)) * _passes(recipe)
     size = max(buckets.sizes(recipe, model.native_px), key=lambda one: one[0] * one[1])
-    work = Work(rows, size, _DTYPES[recipe.mixed_precision])
+    work = Work(rows, size, recipe.dtype)
     return preflight.estimate(
         model, work, Training(learns, recipe.gradient_checkpointing, bool(recipe.ema_decay))
     )
@@ -56,7 +54,7 @@ def _passes(recipe: Recipe) -> int:
     """How often a row is in a step's graph: a slider has it at both ends, and there again with its anchor."""
     if not recipe.slider:
         return 1
-    return 4 if recipe.slider.anchor.strip() and recipe.slider.anchor_strength else 2
+    return 4 if recipe.slider.has_anchor else 2
 
 
 def _remedy(model: preflight.Model, recipe: Recipe, processes: int, free: int) -> str:

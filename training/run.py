@@ -40,8 +40,6 @@ from training.signals import stop_signal
 from training.slider import Lesson, PoleRows
 from training.validation import Validator
 
-TINY = "tiny:"  # model = "tiny:SEED": the pipeline's toy-size model with random weights
-_DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 _SHARDING = {DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM}
 _PATIENCE = timedelta(hours=6)  # one process may prepare much longer than the others
 
@@ -145,7 +143,7 @@ def _refuse_sharding(kind: DistributedType) -> None:
 
 def _revision(recipe: Recipe) -> str:
     """What the base model is, to the byte where its files are here."""
-    if recipe.model.startswith(TINY):
+    if recipe.model.startswith(catalog.TINY):
         return recipe.model
     return catalog.revision(catalog.find_model(recipe.model))
 
@@ -154,7 +152,7 @@ def _data_key(recipe: Recipe, dataset: Any) -> str:
     """Of what is prepared: the examples, what they are cut to, and the model that encodes them."""
     shapes = {"buckets": recipe.buckets, "resolution_px": recipe.resolution_px}
     description = {"examples": dataset.description, **shapes}
-    return cache.key(description, _revision(recipe), _DTYPES[recipe.mixed_precision])
+    return cache.key(description, _revision(recipe), recipe.dtype)
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
@@ -176,19 +174,15 @@ def _family(recipe: Recipe) -> Any:
 
 def _pipeline(recipe: Recipe, device: torch.device) -> Any:
     family = _family(recipe)
-    dtype = _DTYPES[recipe.mixed_precision]
-    if not recipe.model.startswith(TINY):
+    seed = catalog.tiny_seed(recipe.model)
+    if seed is None:
         memory.check(recipe, device, PartialState().num_processes)
-        return family.load(catalog.find_model(recipe.model), str(device), dtype, memory="fast")
-    seed = recipe.model.removeprefix(TINY)
-    if not seed.isdecimal():
-        why = f"expected {TINY}SEED with a whole number, got {recipe.model!r}"
-        raise InputError("model", recipe.model, why, f"{TINY}0")
-    pipeline = family.tiny(int(seed))
+        return family.load(catalog.find_model(recipe.model), str(device), recipe.dtype, memory="fast")
+    pipeline = family.tiny(seed)
     for module in pipeline.modules.values():
         module.to(device)
-        if dtype != "float32":  # as it is; naming it makes diffusers warn
-            module.to(getattr(torch, dtype))
+        if recipe.dtype != "float32":  # as it is; naming it makes diffusers warn
+            module.to(getattr(torch, recipe.dtype))
     return pipeline
 
 

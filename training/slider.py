@@ -66,7 +66,7 @@ class Lesson:
         """The phrases are encoded now, while every part of the pipeline is on its device."""
         self._slider, self._pipeline = slider, pipeline
         phrases = {"positive": slider.positive, "negative": slider.negative, "neutral": slider.neutral}
-        if slider.anchor.strip() and slider.anchor_strength:
+        if slider.has_anchor:
             phrases["anchor"] = slider.anchor
         self._texts = _encoded(pipeline, {name: slider.prompts(text) for name, text in phrases.items()})
         self._count = len(slider.attributes) or 1

@@ -16,10 +16,10 @@ from typing import Any
 
 from studio import params
 from studio.emotion import VAD
+from studio.emotion.vad import AXES
 from studio.errors import InputError, nearest
 from studio.params import param
 
-AXES = ("valence", "arousal", "dominance")
 # What a slider has no use for: its words, feelings and weights of noise are its own.
 _UNUSED = ("emotion_dropout", "caption_dropout", "snr_gamma")
 
@@ -48,6 +48,10 @@ class Slider:
         if self.positive.strip() == self.negative.strip():
             why = "is the same as positive: there would be no direction to learn"
             raise InputError("slider.negative", self.negative, why)
+
+    @property
+    def has_anchor(self) -> bool:
+        return bool(self.anchor.strip() and self.anchor_strength)
 
     @property
     def pole(self) -> VAD:

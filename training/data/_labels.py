@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.emotion import VAD, Emotion, lexicon, parse_emotion
+from studio.emotion.vad import AXES
 from studio.errors import EmotionError, InputError, nearest
 
-AXES = ("valence", "arousal", "dominance")
 TAXONOMIES = tuple(lexicon().taxonomies)
 
 

@@ -26,7 +26,6 @@ from training.data._tables import read_text
 from training.pictures import PROMPTS, Camera, Shot, save_png
 
 ROWS = 8  # rendered together
-_TINY = "tiny:"
 
 HAS_FEELINGS = False  # for sliders, whose words say what to feel
 
@@ -66,7 +65,7 @@ class Dataset:
 
     @cached_property
     def _origin(self) -> dict[str, Any]:
-        tiny = self.model.startswith(_TINY)
+        tiny = self.model.startswith(catalog.TINY)
         model = self.model if tiny else catalog.revision(catalog.find_model(self.model))
         prompts = list(self._prompts)
         return {"pipeline": self.pipeline, "model": model, "seed": self.seed, "prompts": prompts}
@@ -103,10 +102,5 @@ class Dataset:
 
 def _loaded(name: str, model: str, device: str) -> Any:
     family = catalog.load("pipeline", name).Pipeline
-    if not model.startswith(_TINY):
-        return family.load(catalog.find_model(model), device, "auto")
-    seed = model.removeprefix(_TINY)
-    if not seed.isdecimal():
-        why = f"expected {_TINY}SEED with a whole number, got {model!r}"
-        raise InputError("dataset.model", model, why, f"{_TINY}0")
-    return family.tiny(int(seed))
+    seed = catalog.tiny_seed(model, "dataset.model")
+    return family.load(catalog.find_model(model), device, "auto") if seed is None else family.tiny(seed)

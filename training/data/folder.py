@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from studio.emotion import Emotion, parse_emotion
+from studio.emotion.vad import AXES
 from studio.errors import InputError, PromptsFileError, StudioError, nearest
 from studio.params import param
-from training.data._labels import AXES, TAXONOMIES, emotion_of, vad_of
+from training.data._labels import TAXONOMIES, emotion_of, vad_of
 from training.data._pictures import PictureDataset, Row
 from training.data._tables import csv_rows, jsonl_rows, no_layout
 
