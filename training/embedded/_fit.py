@@ -41,6 +41,8 @@ class Plan:
         return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
+_ENDS = ("embeddings", "writers")  # in the names of what stays with AdamW
+
 Loss = Callable[[int, torch.Generator], Tensor]  # (step, generator of that step) -> scalar
 
 
@@ -67,7 +69,8 @@ class Optimiser:
 
     @staticmethod
     def _is_matrix(name: str, parameter: nn.Parameter) -> bool:
-        return parameter.dim() in (2, 4) and min(parameter.shape[:2]) > 12 and "embeddings" not in name
+        ends = any(part in name for part in _ENDS)
+        return parameter.dim() in (2, 4) and min(parameter.shape[:2]) > 12 and not ends
 
     @staticmethod
     def _shared(parameter: nn.Parameter) -> nn.Parameter:

@@ -1,0 +1,164 @@
+"""The network of `music/score`: a transformer over half-beats that fills in masked tokens of a bar grid.
+
+Shapes: R rows, B bars, W tokens a bar (see _fields), P = 8 positions a bar, C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from pipelines.music import _fields as fields
+from pipelines.music._fields import FIELDS, POSITIONS
+
+PLACES = 4  # first, second, third or fourth, later; from the start and from the end
+PITCH_FIELDS = ("melody", "voices")
+
+
+class Attention(nn.Module):
+    """Self-attention with rotary positions. Explicit softmax: in bfloat16 on a CPU the fused one is slower."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(channels, channels, bias=False)
+        self.to_v = nn.Linear(channels, channels, bias=False)
+        self.to_out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+        rows, length, channels = x.shape
+        q, k, v = (
+            part(x).view(rows, length, self.heads, -1).transpose(1, 2)
+            for part in (self.to_q, self.to_k, self.to_v)
+        )
+        q, k = _rotate(q, turns), _rotate(k, turns)
+        scores = q @ k.transpose(-1, -2) * (channels // self.heads) ** -0.5
+        mixed = scores.softmax(dim=-1) @ v
+        return self.to_out(mixed.transpose(1, 2).reshape(rows, length, channels))
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = Attention(channels, heads)
+        self.norm2 = nn.LayerNorm(channels)
+        self.ff_in = nn.Linear(channels, 4 * channels)
+        self.ff_out = nn.Linear(4 * channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+        x = x + self.dropout(self.attn(self.norm1(x), turns))
+        return x + self.dropout(self.ff_out(nn.functional.gelu(self.ff_in(self.norm2(x)))))
+
+
+class MusicTransformer(ModelMixin, ConfigMixin):
+    """Logits of every token of a grid, given those that are known, and the bars that it repeats."""
+
+    @register_to_config
+    def __init__(self, channels: int = 256, layers: int = 6, heads: int = 4, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layout: Tensor
+        layout = torch.from_numpy(fields.layout())
+        sizes = torch.from_numpy(fields.classes()) + 1  # with "not written"
+        offsets = torch.cumsum(sizes[layout[0]], 0) - sizes[layout[0]]
+        self.register_buffer("layout", layout, persistent=False)
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.pitch_columns = nn.ModuleDict(
+            {name: nn.Linear(channels // 4, 2 * FIELDS[name].voices * channels) for name in PITCH_FIELDS}
+        )
+        sizes = {
+            name: _columns(name) * (field.classes + 1)
+            for name, field in FIELDS.items()
+            if name not in PITCH_FIELDS
+        }
+        sizes |= {"likeness": len(fields.LIKENESSES) + 1, "meter": len(fields.METERS)}
+        sizes |= {"place": 2 * PLACES, "position": POSITIONS}
+        self.embeddings = nn.ModuleDict({name: nn.Embedding(size, channels) for name, size in sizes.items()})
+        self.embeddings["pitch"] = nn.Embedding(fields.PITCHES + 1, channels // 4)
+        self.repeated = nn.Linear(channels, channels)
+        self.blocks = nn.ModuleList([Block(channels, heads, dropout) for _ in range(layers)])
+        self.norm = nn.LayerNorm(channels)
+        self.writers = nn.ModuleDict(
+            {name: nn.Linear(channels, _outputs(name) * field.classes) for name, field in FIELDS.items()}
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.2)
+
+    def forward(
+        self, tokens: Tensor, repeated: Tensor, bars: Tensor, names: Any = tuple(FIELDS)
+    ) -> dict[str, Tensor]:
+        """`tokens`, `repeated` (R, B, W): the grid, and of each bar the one it repeats (anything where none).
+
+        `bars` (R, B, 4): meter, likeness to the repeated bar, place from the start and from the end.
+        Returns for each field of `names` logits (R, B, per_bar, voices, classes).
+        """
+        rows, count, _ = tokens.shape
+        table = self._table()
+        meter, likeness, start, end = bars.unbind(-1)
+        known = self.embeddings
+        bar = known["meter"](meter) + known["likeness"](likeness)
+        bar = bar + known["place"](start) + known["place"](end + PLACES)
+        copied = self.repeated(self._seen(repeated, table)) * (likeness > 0).view(rows, count, 1, 1)
+        x = self._seen(tokens, table) + copied + bar[:, :, None] + known["position"].weight
+        x = x.flatten(1, 2)
+        turns = _turns(x.shape[1], x.shape[2] // self.config.heads, x)
+        for block in self.blocks:
+            x = block(x, turns)
+        x = self.norm(x).view(rows, count, POSITIONS, -1)
+        return {name: self._logits(x, name) for name in names}
+
+    def _table(self) -> Tensor:
+        """(sum of classes over columns, C); pitches share what they are, each column says what that does."""
+        parts = []
+        for name, field in FIELDS.items():
+            if name in PITCH_FIELDS:
+                columns = 2 * field.voices
+                mixed = self.pitch_columns[name](self.embeddings["pitch"].weight)  # (pitches, columns * C)
+                parts.append(mixed.view(len(mixed), columns, -1).transpose(0, 1).flatten(0, 1))
+            else:
+                parts.append(self.embeddings[name].weight)
+        return torch.cat(parts)
+
+    def _seen(self, tokens: Tensor, table: Tensor) -> Tensor:
+        """(R, B, W) -> (R, B, P, C): the sum of the embeddings of all that a position sees."""
+        rows, count, _ = tokens.shape
+        indices = tokens[..., self.layout] + self.offsets
+        flat = nn.functional.embedding_bag(indices.flatten(0, 2), table, mode="sum")
+        return flat.view(rows, count, POSITIONS, -1)
+
+    def _logits(self, x: Tensor, name: str) -> Tensor:
+        field = FIELDS[name]
+        stride = max(1, POSITIONS // field.per_bar)
+        out = self.writers[name](x[:, :, ::stride])
+        return out.view(*x.shape[:2], field.per_bar, field.voices, field.classes)
+
+
+def _columns(name: str) -> int:
+    """Tokens of a field that one position sees."""
+    field = FIELDS[name]
+    return max(1, field.per_bar // POSITIONS) * field.voices
+
+
+_outputs = _columns  # and those that it writes
+
+
+def _turns(length: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (length, width) of rotary positions (Su et al. 2021), wavelengths up to 4096."""
+    rates = torch.exp(-math.log(4096) * torch.arange(0, width, 2, device=like.device) / width)
+    angles = torch.arange(length, device=like.device)[:, None] * rates
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def _rotate(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    cos, sin = (part.to(x.dtype) for part in turns)
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin
