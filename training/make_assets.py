@@ -1,7 +1,8 @@
 """Make the embedded assets again: `python -m training.make_assets image --seed 0`.
 
 Every training resumes where it stopped and a finished one is not repeated; stages can be run one by one with
-`--stage`, side by side on several cores. Everything is made from nothing: no download, no foreign data.
+`--stage`, side by side on several cores. Pictures are made from nothing: no download, no foreign data. Music
+is learnt from a folder with POP909: `python -m training.make_assets music --data POP909`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from studio.catalog import ASSETS
-from training.embedded import autoencoder, painter_net, readers, vocabulary
+from training.embedded import autoencoder, music_assets, painter_net, readers, vocabulary
 from training.embedded._fit import load_average
 from training.embedded.paintings import Gallery, gallery
 
@@ -132,18 +134,27 @@ STAGES: dict[str, Callable[[int], None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("medium", choices=["image"])
+    parser.add_argument("medium", choices=["image", "music"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stage", choices=[*STAGES], help="only this stage")
+    parser.add_argument("--stage", choices=[*STAGES, *music_assets.STAGES], help="only this stage")
+    parser.add_argument("--data", type=Path, help="folder with POP909, for music")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
     asked = parser.parse_args()
     if asked.threads:
         torch.set_num_threads(asked.threads)
-    for name, make in STAGES.items():
+    if asked.medium == "music":
+        if asked.data is None:
+            parser.error("music is learnt from a folder with POP909: --data POP909")
+        stages = {name: partial(make, data=asked.data) for name, make in music_assets.STAGES.items()}
+    else:
+        stages = dict(STAGES)
+    if asked.stage not in (None, *stages):
+        parser.error(f"--stage: {asked.medium} has {', '.join(stages)}")
+    for name, make in stages.items():
         if asked.stage in (None, name):
             make(asked.seed)
     if asked.stage is None:
-        print("now the adapter: accelerate launch -m training.run training/recipes/vad-image.toml")
+        print(f"now the adapter: accelerate launch -m training.run training/recipes/vad-{asked.medium}.toml")
 
 
 if __name__ == "__main__":

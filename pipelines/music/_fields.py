@@ -93,7 +93,7 @@ def classes() -> NDArray[np.int64]:
 
 
 def layout() -> NDArray[np.int64]:
-    """(POSITIONS, columns): the tokens a position of the network sees; coarse ones are seen by all in reach."""
+    """(POSITIONS, columns): the tokens a position of the network sees; coarse ones by several."""
     rows = []
     for position in range(POSITIONS):
         row: list[int] = []

@@ -62,9 +62,11 @@ def field(tokens: NDArray[np.integer], name: str) -> NDArray[np.integer]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What bars hold besides notes: `chords` (bars, 2) classes of half bars; `modes` (bars,) 0 major, 1 minor;
+    """What bars hold besides notes.
 
-    `tempo_bpm` (bars,) quarters a minute; `meter` a word of fields.METERS."""
+    `chords` (bars, 2) classes of half bars; `modes` (bars,) 0 major, 1 minor; `tempo_bpm` (bars,) quarters
+    a minute; `meter` a word of fields.METERS.
+    """
 
     chords: NDArray[np.int64]
     modes: NDArray[np.int64]
@@ -156,7 +158,7 @@ def _sum_up(tokens: Tokens, known: dict[str, NDArray[np.float64]]) -> None:
 
 
 def measures(tokens: Tokens) -> dict[str, NDArray[np.float64]]:
-    """What the summing fields but loudness measure, (bars,): moments with an onset, mean pitch (0: silent)."""
+    """Moments with an onset and mean MIDI pitch, of both parts, (bars,) each, by the name of their field."""
     found: dict[str, NDArray[np.float64]] = {}
     for prefix, name in (("", "voices"), ("melody_", "melody")):
         pitches = field(tokens, name).astype(np.float64)
@@ -169,7 +171,7 @@ def measures(tokens: Tokens) -> dict[str, NDArray[np.float64]]:
 
 
 def likeness(one: Tokens, other: Tokens) -> NDArray[np.float64]:
-    """Share of equal onsets (part, sixteenth, pitch), 0..1, of bars (..., WIDTH) pairwise: Dice coefficient."""
+    """Dice coefficient, 0..1, of the onsets (part, sixteenth, pitch) of bars (..., WIDTH), pairwise."""
     shared, sizes = 0.0, 0.0
     for name in ("melody", "voices"):
         a, b = field(one, name), field(other, name)

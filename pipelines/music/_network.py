@@ -6,7 +6,7 @@ Shapes: R rows, B bars, W tokens a bar (see _fields), P = 8 positions a bar, C c
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -21,7 +21,7 @@ PITCH_FIELDS = ("melody", "voices")
 
 
 class Attention(nn.Module):
-    """Self-attention with rotary positions. Explicit softmax: in bfloat16 on a CPU the fused one is slower."""
+    """Self-attention with rotary positions. Explicit softmax: in bfloat16 a CPU is faster with it."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class MusicTransformer(ModelMixin, ConfigMixin):
                 nn.init.normal_(module.weight, std=0.2)
 
     def forward(
-        self, tokens: Tensor, repeated: Tensor, bars: Tensor, names: Any = tuple(FIELDS)
+        self, tokens: Tensor, repeated: Tensor, bars: Tensor, names: Sequence[str] = tuple(FIELDS)
     ) -> dict[str, Tensor]:
         """`tokens`, `repeated` (R, B, W): the grid, and of each bar the one it repeats (anything where none).
 

@@ -1,7 +1,8 @@
 """In which order a stage writes its tokens: what depends on each other is never written at the same moment.
 
 Inside a bar strong sixteenths come before weak ones, a chord's lowest note before its others, and a bar that
-repeats another after that one; different bars are written side by side. Knows the grid; it knows no network.
+repeats another after that one; different bars are written side by side, but for the plan, which goes from the
+whole to its parts. Knows the grid; it knows no network.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.music._fields import CELLS, FIELDS, STAGES
+from pipelines.music._fields import CELLS, FIELDS, PLAN, STAGES
 
 # Sixteenths by strength; weak ones rarely begin a note of a melody, so that several share a moment.
 CELL_ORDER = ((0,), (8,), (4, 12), (2, 10), (6, 14), (1, 9), (5, 13), (3, 11), (7, 15))
 CHORD_ORDER = (0, 4, 2, 6, 1, 3, 5, 7)  # half bars of a group of four bars
-VOICE_DELAY = (0, 1, 1, 2, 2)
-REPEAT_DELAY = 1  # moments that a repeating bar waits for the one it repeats
+VOICE_DELAY = (0, 1, 2, 3, 4)
 
 
 @cache
@@ -29,25 +29,44 @@ def moments(name: str) -> NDArray[np.int64]:
         for moment, cells in enumerate(CELL_ORDER):
             of_cell[list(cells)] = moment
         return (of_cell[:, None] + np.array(VOICE_DELAY[: field.voices])).ravel()
-    if name in STAGES[0]:
-        return np.array([STAGES[0].index(name) // 2])
-    if name == "chord":
-        return np.array([0, 1])
+    if name in PLAN:
+        return np.array([0 if name in ("mode", "tempo") else 1])
     return np.zeros(field.size, dtype=np.int64)
 
 
-def schedule(stage: int, depth: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+def schedule(stage: int, lag: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     """Of each field of a stage the moment of every token (bars, tokens).
 
-    `depth` (bars,): through how many bars of this piece each one repeats back to an original.
+    `lag` (bars,): how many bars back the bar lies that each repeats, 0 where none.
     """
-    bars = np.arange(len(depth))
-    delay = depth * REPEAT_DELAY
     found = {}
     for name in STAGES[stage]:
-        if name == "chord":
-            half = (bars[:, None] * 2 + np.arange(2)) % len(CHORD_ORDER)
-            found[name] = np.argsort(CHORD_ORDER)[half] + delay[:, None]
-        else:
-            found[name] = moments(name)[None] + delay[:, None]
+        at = np.tile(moments(name), (len(lag), 1)) + _of_bars(name, len(lag))
+        for bar in np.flatnonzero(lag):
+            at[bar] = np.maximum(at[bar], at[bar - lag[bar]] + 1)
+        found[name] = at
     return found
+
+
+def _of_bars(name: str, count: int) -> NDArray[np.int64]:
+    """(bars, 1) or (bars, tokens): what each bar's own turn adds to a field's moments."""
+    bars = np.arange(count)
+    if name in PLAN:
+        return _halving(count)[:, None]
+    if name == "chord":
+        half = (bars[:, None] * 2 + np.arange(2)) % len(CHORD_ORDER)
+        return np.argsort(CHORD_ORDER)[half]
+    return np.zeros((count, 1), dtype=np.int64)
+
+
+def _halving(count: int) -> NDArray[np.int64]:
+    """(bars,) 0 for the first, 1 for the one in the middle, 2 for those between them, and so on: what plans a
+
+    piece from the whole to its parts."""
+    turns = np.zeros(count, dtype=np.int64)
+    step = 1 << max(count - 1, 0).bit_length()
+    turn = 0
+    while step > 1:
+        turn, step = turn + 1, step // 2
+        turns[step :: 2 * step] = turn
+    return turns

@@ -1,0 +1,70 @@
+"""A piece in the making: which tokens are written, which may still be chosen, which bar repeats which.
+
+One row, on the CPU. Knows the grid; it knows no network and no feeling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.music import _fields as fields
+from pipelines.music._fields import FIELDS
+
+PLACES = 4  # first, second, third, later
+METERS = tuple(fields.METERS)
+UNWRITTEN = fields.classes()
+
+
+@dataclass(slots=True)
+class Draft:
+    """`tokens` (bars, WIDTH), UNWRITTEN where nothing is written; `lag`, `likeness` (bars,): _grid.repeats.
+
+    `allowed`: field name -> (bars, tokens of the field, classes), which classes may be chosen; all where a
+    field is not named. `opens`, `closes`: whether the first bar begins and the last one ends the piece.
+    """
+
+    tokens: NDArray[np.int64]
+    lag: NDArray[np.int64]
+    likeness: NDArray[np.int64]
+    meter: str = "4/4"
+    allowed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    opens: bool = True
+    closes: bool = True
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def unwritten(self) -> NDArray[np.bool_]:
+        return np.asarray(self.tokens == UNWRITTEN)
+
+    @property
+    def facts(self) -> NDArray[np.int64]:
+        """(bars, 4) as the network takes them: meter, likeness, place from the start and from the end."""
+        count = len(self)
+        start, end = np.full(count, PLACES - 1), np.full(count, PLACES - 1)
+        near = np.arange(PLACES)[:count]
+        if self.opens:
+            start[: len(near)] = near
+        if self.closes:
+            end[::-1][: len(near)] = near
+        return np.stack([np.full(count, METERS.index(self.meter)), self.likeness, start, end], axis=1)
+
+    @property
+    def sources(self) -> NDArray[np.int64]:
+        """(bars,) the bar that each repeats, itself where none."""
+        return np.arange(len(self)) - self.lag
+
+
+def blank(bars: int, form: tuple[NDArray[np.int64], NDArray[np.int64]], meter: str = "4/4") -> Draft:
+    """Nothing written but the silence beyond the end of shorter bars. `form`: lag and likeness (bars,)."""
+    tokens = np.tile(UNWRITTEN, (bars, 1))
+    cells = fields.METERS[meter]
+    for name in ("melody", "voices"):
+        beyond = np.arange(FIELDS[name].size) // FIELDS[name].voices >= cells
+        tokens[:, FIELDS[name].tokens][:, beyond] = 0
+    return Draft(tokens, *form, meter=meter)

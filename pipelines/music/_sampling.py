@@ -1,0 +1,228 @@
+"""Composing by absorbing-state discrete diffusion: every step writes some of the tokens that are missing.
+
+A diffusers pipeline of a transformer and a scheduler. The scheduler's timesteps are the moments of _order:
+tokens of one timestep are drawn independently of each other, given all that is written before. Shapes as in
+_network. Knows no feeling: whoever wears an adapter is told which bars the network is about to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, DiffusionPipeline, SchedulerMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor
+
+from pipelines.music import _fields as fields
+from pipelines.music import _order as order
+from pipelines.music._draft import Draft
+from pipelines.music._fields import FIELDS, STAGES
+from pipelines.music._network import MusicTransformer
+
+WINDOW_BARS = 16  # what the network was trained on
+CONTEXT_BARS = 8  # of them known when a longer piece goes on
+# Logits of bars that repeat another count more, the more alike both are to be: a form is kept.
+CERTAINTY = (1.0, 1.0, 1.3, 2.5)
+BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How tokens are drawn: `top_p` of the nucleus (Holtzman et al. 2020).
+
+    `emphasis`: the network sees two rows, the first unfelt, and what the feeling changes counts so often
+    (classifier-free guidance, Ho & Salimans 2022); None is one row.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 0.95
+    emphasis: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One timestep: of each of its fields which tokens (bars, tokens of the field) are written now."""
+
+    tokens: dict[str, np.ndarray]
+
+
+class AbsorbingScheduler(SchedulerMixin, ConfigMixin):
+    """Which tokens are written when, and how they are drawn from logits."""
+
+    config_name = "scheduler_config.json"
+    order = 1
+
+    @register_to_config
+    def __init__(self) -> None:
+        self.timesteps: list[Moment] = []
+
+    def set_timesteps(self, draft: Draft) -> None:
+        """All moments at which something of `draft` is still missing, in order."""
+        missing = draft.unwritten
+        self.timesteps = []
+        for stage in range(len(STAGES)):
+            moments = order.schedule(stage, draft.lag)
+            last = max(int(found.max()) for found in moments.values())
+            for now in range(last + 1):
+                chosen = {name: (at == now) & missing[:, FIELDS[name].tokens] for name, at in moments.items()}
+                chosen = {name: tokens for name, tokens in chosen.items() if tokens.any()}
+                if chosen:
+                    self.timesteps.append(Moment(chosen))
+
+    def step(
+        self,
+        logits: dict[str, Tensor],
+        timestep: Moment,
+        draft: Draft,
+        way: Way,
+        generator: torch.Generator,
+    ) -> None:
+        """Write the tokens of `timestep`. `logits`: field -> (bars, per_bar, voices, classes)."""
+        for name, due in timestep.tokens.items():
+            spec = FIELDS[name]
+            chosen = due & draft.unwritten[:, spec.tokens]  # a length is known where nothing begins
+            if not chosen.any():
+                continue
+            where = torch.from_numpy(chosen)
+            found = logits[name].flatten(1, 2)[where].float()
+            found = found.masked_fill(~torch.from_numpy(_legal(draft, name)[chosen]), -torch.inf)
+            certain = torch.tensor(CERTAINTY)[torch.from_numpy(draft.likeness)]
+            found = found * certain[torch.from_numpy(chosen.nonzero()[0])][:, None]
+            drawn = draw(found, way, generator, name in ("melody", "voices"))
+            draft.tokens[:, spec.tokens][chosen] = drawn.numpy()
+
+
+def draw(logits: Tensor, way: Way, generator: torch.Generator, onsets: bool = False) -> Tensor:
+    """One class of each row of logits (N, classes), from the smallest set that holds `top_p` of the mass.
+
+    `onsets`: class 0 is silence, the others are pitches. Then the set is one of pitches, and how likely it is
+    that anything sounds stays as it was: silence, one class against many, would gain by every cut.
+    """
+    logits = (logits / way.temperature).log_softmax(dim=-1)
+    if onsets:
+        pitches = logits[:, 1:]
+        sounds = pitches.logsumexp(dim=-1, keepdim=True)
+        kept = _nucleus(pitches - sounds, way.top_p).log_softmax(dim=-1) + sounds
+        logits = torch.cat([logits[:, :1], kept], dim=-1)
+    else:
+        logits = _nucleus(logits, way.top_p)
+    noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)))
+    return (logits.nan_to_num(-torch.inf, neginf=-torch.inf) + noise).argmax(dim=-1)
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """The log-probabilities of the likeliest classes that hold `top_p` together; the others at -inf."""
+    ordered, places = logits.sort(dim=-1, descending=True)
+    shares = ordered.exp()
+    ordered = ordered.masked_fill(shares.cumsum(dim=-1) - shares > top_p, -torch.inf)
+    return torch.empty_like(ordered).scatter_(-1, places, ordered)
+
+
+def _legal(draft: Draft, name: str) -> np.ndarray:
+    """(bars, tokens of the field, classes) that may be chosen: what is allowed, chords from low to high."""
+    spec = FIELDS[name]
+    legal = np.ones((len(draft), spec.size, spec.classes), dtype=bool)
+    if name in draft.allowed:
+        legal &= draft.allowed[name]
+    if name.endswith("_length"):
+        legal[..., fields.NO_LENGTH] = False
+    if spec.voices > 1 and name == "voices":
+        lowest = draft.tokens[:, spec.tokens].reshape(len(draft), spec.per_bar, spec.voices)
+        known = lowest < spec.classes
+        floor = np.maximum.accumulate(np.where(known, lowest, 0), axis=-1)
+        ended = np.maximum.accumulate(known & (lowest == 0), axis=-1)
+        classes = np.arange(spec.classes)
+        above = (classes > floor[..., :-1, None]) & ~ended[..., :-1, None]
+        legal.reshape(*lowest.shape, spec.classes)[..., 1:, :] &= above | (classes == 0)
+    legal[~legal.any(axis=-1), 0] = True  # nothing is allowed: silence is
+    return legal
+
+
+class MusicDiffusionPipeline(DiffusionPipeline):
+    """Fills in what a draft lacks, window by window."""
+
+    halves = False  # compute in bfloat16, weights stay as they are: for CPUs that are faster so
+
+    def __init__(self, transformer: MusicTransformer, scheduler: AbsorbingScheduler) -> None:
+        super().__init__()
+        self.register_modules(transformer=transformer, scheduler=scheduler)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        draft: Draft,
+        generator: torch.Generator,
+        way: Way,
+        before_bars: BeforeBars,
+        on_step: Callable[[int, int], None],
+    ) -> Draft:
+        """Write all that is missing, in place. `on_step(done, total)` after every step, by an estimate."""
+        done = 0
+        while (missing := draft.unwritten.any(axis=1)).any():
+            bars = _window(missing)
+            part = _part(draft, bars)
+            self.scheduler.set_timesteps(part)
+            before_bars(bars)
+            windows = 1 + int(missing[bars.stop :].sum()) // (WINDOW_BARS - CONTEXT_BARS)
+            total = done + windows * len(self.scheduler.timesteps)
+            for moment in list(self.scheduler.timesteps):
+                logits = self._logits(draft, bars, tuple(moment.tokens), way.emphasis)
+                self.scheduler.step(logits, moment, part, way, generator)
+                _tidy(part, moment)
+                done += 1
+                on_step(done, max(total, done))
+        return draft
+
+    def _logits(
+        self, draft: Draft, bars: slice, names: tuple[str, ...], emphasis: float | None
+    ) -> dict[str, Tensor]:
+        """Of each field (bars, per_bar, voices, classes), on the CPU."""
+        seen = (draft.tokens[bars], draft.tokens[draft.sources[bars]], draft.facts[bars])
+        rows = 1 if emphasis is None else 2
+        inputs = (torch.from_numpy(part).to(self.device).expand(rows, *part.shape) for part in seen)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.halves):
+            logits = self.transformer(*inputs, names)
+        if emphasis is None:
+            return {name: found[0].cpu() for name, found in logits.items()}
+        return {name: torch.lerp(found[0], found[1], emphasis).cpu() for name, found in logits.items()}
+
+
+def _window(missing: np.ndarray) -> slice:
+    """Bars around the first one that is missing something, with some before it."""
+    first = int(np.flatnonzero(missing)[0])
+    start = max(0, min(first - CONTEXT_BARS, len(missing) - WINDOW_BARS))
+    return slice(start, min(start + WINDOW_BARS, len(missing)))
+
+
+def _part(draft: Draft, bars: slice) -> Draft:
+    """The bars of a window, which share their tokens with the whole; what they repeat may lie before it."""
+    inside = draft.sources[bars] >= bars.start
+    allowed = {name: choices[bars] for name, choices in draft.allowed.items()}
+    lag = np.where(inside, draft.lag[bars], 0)
+    return Draft(draft.tokens[bars], lag, draft.likeness[bars], draft.meter, allowed)
+
+
+def _tidy(part: Draft, moment: Moment) -> None:
+    """Chords low to high without doubles once all their voices are there; no length without an onset."""
+    for name in ("melody", "voices"):
+        if name not in moment.tokens:
+            continue
+        spec = FIELDS[name]
+        pitches = part.tokens[:, spec.tokens].reshape(len(part), spec.per_bar, spec.voices)
+        whole = (pitches < spec.classes).all(axis=-1)
+        ordered = np.where(whole[..., None], _ordered(pitches), pitches)
+        part.tokens[:, spec.tokens] = ordered.reshape(len(part), -1)
+        silent = (whole[..., None] & (ordered == 0)).reshape(len(part), -1)
+        part.tokens[:, FIELDS[f"{name}_length"].tokens][silent] = fields.NO_LENGTH
+
+
+def _ordered(pitches: np.ndarray) -> np.ndarray:
+    """Low to high, doubles and gaps taken out."""
+    found = np.sort(np.where(pitches == 0, np.iinfo(np.int64).max, pitches), axis=-1)
+    double = np.zeros_like(found, dtype=bool)
+    double[..., 1:] = found[..., 1:] == found[..., :-1]
+    found = np.sort(np.where(double, np.iinfo(np.int64).max, found), axis=-1)
+    return np.where(found == np.iinfo(np.int64).max, 0, found)
