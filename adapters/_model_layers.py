@@ -20,6 +20,9 @@ diffusers = lazy("diffusers")
 transformers = lazy("transformers")
 
 NETWORKS = ("unet", "transformer")  # what denoises: a model has one of them
+_OWN = re.compile(
+    r"pipelines(\.\w+)+", re.ASCII
+)  # where networks of this house are, as model_index.json says
 _COMPONENTS = (*NETWORKS, "text_encoder", "text_encoder_2", "text_encoder_3")
 Shape = tuple[int, ...]
 
@@ -36,8 +39,8 @@ _CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
 # `adaLN_modulation`) see one vector per row. Never the embedders: some run all rows as one sequence.
 _MODULATION = r".*\.norm1?(_context)?\.linear|.*\.adaLN_modulation\.\d"
 _TOKENS_CROSS = r".*\.(attn2?|attention)\.(to_k|to_v|add_k_proj|add_v_proj)"
-_TOKENS = r".*\.(attn2?|attention)\.(to_q|to_k|to_v|to_out\.0|add_[qkv]_proj|to_add_out)"
-_FEED_FORWARD = r".*\.(ff(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|proj_mlp|proj_out)"
+_TOKENS = r".*\.(attn2?|attention)\.(to_q|to_k|to_v|to_out(\.0)?|add_[qkv]_proj|to_add_out)"
+_FEED_FORWARD = r".*\.(ff(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|ff_in|ff_out|proj_mlp|proj_out)"
 PRESETS: dict[str, dict[str, str]] = {
     "light": {"unet": f"{_CROSS}|{_CHEAP}", "transformer": f"{_TOKENS_CROSS}|{_MODULATION}"},
     "attention": {"unet": f"{_ATTENTION}|{_CHEAP}", "transformer": _TOKENS},
@@ -97,14 +100,16 @@ def skeleton(model: str) -> dict[str, nn.Module]:
         found = {name: entry for name in _COMPONENTS if (entry := index.get(name)) and all(entry)}
         with torch.device("meta"):
             return {name: _component(model, name, *entry) for name, entry in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"model: the layers of {model!r} cannot be read: {reason}") from error
 
 
 def _component(model: str, name: str, library: str, kind: str) -> Any:
-    if library == "diffusers":
-        network = getattr(diffusers, kind)
+    if library == "diffusers" or _OWN.fullmatch(library):
+        network = getattr(diffusers if library == "diffusers" else lazy(library), kind)
+        if not issubclass(network, diffusers.ModelMixin):
+            raise TypeError(f"{library}.{kind} is no network")
         return network.from_config(network.load_config(model, subfolder=name))
     network = getattr(transformers, kind)
     return network(network.config_class.from_pretrained(model, subfolder=name))

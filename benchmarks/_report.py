@@ -17,8 +17,12 @@ def main(title: str, measure: Callable[[], Figures], bars: Bars, notes: str = ""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--json", action="store_true", help="one flat JSON object")
     as_json = parser.parse_args().json
-    figures = {name: _rounded(value) for name, value in measure().items()}
-    print(json.dumps(figures) if as_json else table(title, figures, bars, notes))
+    print(text(title, measure(), bars, notes, as_json))
+
+
+def text(title: str, figures: Figures, bars: Bars, notes: str, as_json: bool) -> str:
+    rounded = {name: _rounded(value) for name, value in figures.items()}
+    return json.dumps(rounded) if as_json else table(title, rounded, bars, notes)
 
 
 def table(title: str, figures: Figures, bars: Bars, notes: str) -> str:

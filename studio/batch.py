@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from studio.companions import is_whole
 from studio.contact_sheet import write_contact_sheet
 from studio.errors import Cancelled, InputError, StorageError
 from studio.ledger import DONE, FAILED, QUEUED, STATES, Ledger, NewJob
@@ -134,16 +135,9 @@ def _prepare(ledger: Ledger, folder: Path, path: Path | str, options: BatchOptio
     if options.retry_failed:
         ledger.retry_failed()
     for job in ledger.rows():
-        if job.state == DONE and not _is_whole(folder / str(job.result)):
+        if job.state == DONE and not is_whole(folder / str(job.result)):
             ledger.retry(job.id)
     sweep(folder)
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
 
 
 class _Run:

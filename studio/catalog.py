@@ -28,12 +28,17 @@ DEFAULT_PIPELINE = "image/sd"
 TINY = "tiny:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 RUN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}", re.ASCII)  # one folder, never above or below it
-KINDS = {"pipeline": "pipelines", "adapter kind": "adapters", "dataset": "training/data"}
-CLASSES = {"pipeline": "Pipeline", "adapter kind": "Adapter", "dataset": "Dataset"}
+KINDS = {
+    "pipeline": "pipelines",
+    "adapter kind": "adapters",
+    "dataset": "training/data",
+    "medium": "training/media",
+}
+CLASSES = {"pipeline": "Pipeline", "adapter kind": "Adapter", "dataset": "Dataset", "medium": "Medium"}
 
 
 def names(kind: str) -> list[str]:
-    """Names of a kind ("pipeline", "adapter kind", "dataset"): `pipelines/image/sd.py` is `image/sd`."""
+    """Names of a kind of KINDS: `pipelines/image/sd.py` is `image/sd`."""
     folder = ROOT / KINDS[kind]
     depth = "*/*.py" if kind == "pipeline" else "*.py"
     entries = (path for path in folder.glob(depth) if _offers(path, CLASSES[kind]))
@@ -52,6 +57,13 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in known:
         raise NotFoundError(kind, name, known)
     return importlib.import_module(f"{KINDS[kind]}/{name}".replace("/", "."))
+
+
+def dataset_medium(name: str) -> str:
+    """The medium of a dataset's examples, as names of pipelines begin; `MEDIUM` of its class says it where
+
+    they are no pictures."""
+    return str(getattr(load("dataset", name).Dataset, "MEDIUM", "image"))
 
 
 def param_specs(pipeline: str) -> tuple[params.ParamSpec, ...]:
@@ -110,6 +122,21 @@ def find_model(name: str) -> str:
     if HUB_ID.fullmatch(name):
         return name
     raise NotFoundError("model", name, embedded)
+
+
+def pipeline_of(model: str) -> str:
+    """The family that a model's files name; DEFAULT_PIPELINE where they are not here or name none.
+
+    A pipeline's file says what it loads: `CLASSES`, as model_index.json calls them.
+    """
+    folder = models().get(model) or _folder(model)
+    try:
+        index = json.loads((folder / "model_index.json").read_text("utf-8")) if folder else {}
+        kind = index.get("_class_name")
+    except (OSError, ValueError, AttributeError):  # it is no model, as its pipeline will say
+        return DEFAULT_PIPELINE
+    found = (name for name in names("pipeline") if kind in getattr(load("pipeline", name), "CLASSES", ()))
+    return next(found, DEFAULT_PIPELINE)
 
 
 def tiny_seed(model: str, field: str = "model") -> int | None:

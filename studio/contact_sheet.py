@@ -26,7 +26,7 @@ def write_contact_sheet(path: Path, ledger: Ledger, title: str) -> None:
 
     def write(file: BinaryIO) -> None:
         file.write(head.encode() + b"[")
-        for index, entry in enumerate(entries(ledger)):
+        for index, entry in enumerate(entries(ledger, path.parent)):
             file.write((",\n" if index else "\n").encode() + _json(_row(entry)).encode())
         file.write(b"\n]" + tail.encode())
 
@@ -51,6 +51,7 @@ def _row(entry: dict[str, Any]) -> list[Any]:
         entry["error"],
         shown,
         entry["notes"],
+        entry["companions"],
     ]
 
 

@@ -1,9 +1,10 @@
 """`manifest.jsonl`: what a run is made of, one JSON object a row, for programs.
 
-    {"number": 7, "line": 3, "state": "done", "file": "00007-a-harbour-awe.png", "prompt": "a harbour",
-     "negative_prompt": "", "emotion": "awe", "vad": [0.4, 0.2, -0.1], "seed": 7, "seconds": 1.2, "notes": [],
-     "error": null, "request": {...}}
+    {"number": 7, "line": 3, "state": "done", "file": "00007-a-harbour-awe.png", "companions": [],
+     "prompt": "a harbour", "negative_prompt": "", "emotion": "awe", "vad": [0.4, 0.2, -0.1], "seed": 7,
+     "seconds": 1.2, "notes": [], "error": null, "request": {...}}
 
+`companions`: files beside it that belong to it, such as the sound and the picture of a score.
 It knows the ledger's jobs and how an emotion text becomes a point; it reads no picture.
 """
 
@@ -15,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from studio.companions import companions
 from studio.emotion import parse_curve
 from studio.errors import StudioError
 from studio.ledger import DONE, Job, Ledger
@@ -27,24 +29,26 @@ def write_manifest(path: Path, ledger: Ledger) -> None:
     """Write a line for each current row, whole or not at all, a row in memory at a time."""
 
     def write(file: BinaryIO) -> None:
-        for entry in entries(ledger):
+        for entry in entries(ledger, path.parent):
             file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
     write_atomically(path, write)
 
 
-def entries(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """What the manifest says of each current row, by number."""
-    return map(_entry, ledger.rows())
+def entries(ledger: Ledger, folder: Path) -> Iterator[dict[str, Any]]:
+    """What the manifest says of each current row, by number. `folder`: where its files are."""
+    return (_entry(job, folder) for job in ledger.rows())
 
 
-def _entry(job: Job) -> dict[str, Any]:
+def _entry(job: Job, folder: Path) -> dict[str, Any]:
     values = job.values
+    file = str(job.result) if job.state == DONE else None
     return {
         "number": job.number,
         "line": job.line,
         "state": job.state,
-        "file": job.result if job.state == DONE else None,
+        "file": file,
+        "companions": [path.name for path in companions(folder / file)] if file else [],
         "prompt": values["prompt"],
         "negative_prompt": values["negative_prompt"],
         "emotion": values["emotion"],

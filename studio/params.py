@@ -23,7 +23,11 @@ from studio.errors import InputError, nearest
 
 @dataclass(frozen=True, slots=True)
 class ParamSpec:
-    """What is known about one parameter. `type` is one of bool, int, float, str."""
+    """What is known about one parameter. `type` is one of bool, int, float, str.
+
+    `of`: the input file that it is about, without which it means nothing; `several`: words of which any number
+    may be named, comma separated.
+    """
 
     name: str
     type: type
@@ -35,10 +39,13 @@ class ParamSpec:
     unit: str = ""
     choices: tuple[str, ...] = ()
     advanced: bool = True
+    of: str = ""
+    several: tuple[str, ...] = ()
 
 
 def param(default: Any, help: str, **details: Any) -> Any:
-    """A dataclass field with its help, range (`min`, `max`, `step`), `unit`, `choices`, `advanced`."""
+    """A dataclass field with its help, range (`min`, `max`, `step`), `unit`, `choices`, `advanced`,
+    `of`, `several`."""
     return dataclasses.field(default=default, metadata={"help": help, **details})
 
 

@@ -47,7 +47,8 @@ class Pipeline(Protocol):
 
     if it reads files, `INPUTS`: the names that a request's `inputs` may have, and, where the family cannot
     do all that a request can say, `check(request)`, which raises InputError. A family that may cut prompts
-    has `unread(prompts)`: of each the end that is not read, "" where all is.
+    has `unread(prompts)`: of each the end that is not read, "" where all is. Where nothing
+    is drawn from a prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made.
     """
 
     @classmethod
@@ -79,7 +80,8 @@ class Pipeline(Protocol):
 class TrainablePipeline(Pipeline, Protocol):
     """A family that adapters can be trained for. Tensors are rows (R, ...); those of `prepare` can be cached.
 
-    Its `modules` name the network that learns "unet" or "transformer".
+    Its `modules` name the network that learns "unet" or "transformer". A family that makes no pictures has no
+    `native_size`, one without captions no `prepare_text` and no `unread`; sliders alone need `predict`.
     """
 
     @property
@@ -88,7 +90,8 @@ class TrainablePipeline(Pipeline, Protocol):
         ...
 
     def prepare(self, examples: Sequence[Example], size: tuple[int, int] | None = None) -> dict[str, Any]:
-        """What the frozen parts make of pictures and captions, on the CPU; `size`: (width, height) in px."""
+        """What the frozen parts make of media and captions, on the CPU; `size`: of pictures (width, height)
+        in px."""
         ...
 
     def prepare_text(self, prompts: Sequence[str]) -> dict[str, Any]:
@@ -111,12 +114,12 @@ class TrainablePipeline(Pipeline, Protocol):
     def loss(
         self,
         tensors: Mapping[str, Any],
-        emotions: Sequence[VAD],
+        emotions: Sequence[RowEmotion],
         set_emotion: SetEmotion,
         generator: Any,
         snr_gamma: float | None = None,
     ) -> Any:
-        """Scalar to minimise. `snr_gamma` weighs timesteps by min-SNR; InputError where a family has none."""
+        """Scalar to minimise. `snr_gamma` weighs timesteps by min-SNR; a family that cannot leaves it out."""
         ...
 
 
@@ -137,7 +140,8 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example. `media` is a path, or an array a synthetic dataset made."""
+    """One training example. `media` is a path, an array a synthetic dataset made, or a window of bars, whose
+    feelings bar by bar may stand in `attributes["bars"]`."""
 
     media: Any
     prompt: str

@@ -21,6 +21,8 @@ from studio.errors import StorageError
 SCHEMA = 1
 MAX_DEPTH = 32  # of objects within objects; a file may come from anybody
 CHUNK = "emotion_studio"
+MARK = b"emotion_studio:"  # before a record in a text field of a MIDI or sound file
+HEAD_BYTES = 1 << 20  # of such a file; its texts stand before the sound
 XMP_CHUNK = "XML:com.adobe.xmp"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -94,8 +96,13 @@ def xmp() -> str:
     )
 
 
+def embedded(provenance: Mapping[str, Any]) -> str:
+    """The record as one line of ASCII for the text field of any format, as `read_provenance` finds it."""
+    return MARK.decode() + json.dumps(provenance, ensure_ascii=True)
+
+
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The record inside a PNG, or in `<file>.json` beside any other file.
+    """The record inside a PNG; of any other file that in `<file>.json` beside it, or in its first 1 MiB.
 
     Raises StorageError when the file cannot be read, or holds no record of this studio.
     """
@@ -125,11 +132,29 @@ def _png_record(path: Path) -> str:
 def _sidecar_record(path: Path) -> str:
     sidecar = path.with_name(f"{path.name}.json")
     if not sidecar.is_file():
+        if (inside := _record_inside(path)) is not None:
+            return inside
         raise StorageError(f"{path}: is not a PNG, and there is no {sidecar.name} beside it")
     try:
         return sidecar.read_text("utf-8")
     except (OSError, ValueError) as error:
         raise StorageError(f"{sidecar}: cannot be read ({_reason(error)})") from error
+
+
+def _record_inside(path: Path) -> str | None:
+    """The JSON object after MARK, whatever the format around it; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            _, mark, rest = file.read(HEAD_BYTES).partition(MARK)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({_reason(error)})") from error
+    if not mark:
+        return None
+    text = rest.decode("latin-1")  # the record is ASCII; what comes after it may be anything
+    try:
+        return text[: json.JSONDecoder().raw_decode(text)[1]]
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{path}: the record of how it was made is damaged") from error
 
 
 def _checked(text: str, path: Path) -> dict[str, Any]:

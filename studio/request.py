@@ -81,7 +81,7 @@ class RenderRequest:
         model = str(given.pop("model", "") or module.DEFAULT_MODEL)
         catalog.find_model(model)
         fields: dict[str, Any] = {
-            "prompt": _text(given, "prompt", required=True),
+            "prompt": _text(given, "prompt", required=not getattr(module, "PROMPT_IS_TITLE", False)),
             "negative_prompt": _text(given, "negative_prompt"),
             "curve": _curve(given.pop("emotion", "neutral")),
             "seed": _seed(given.pop("seed", None)),

@@ -4,7 +4,8 @@
           grids/step-*.png  what the adapter paints so far                 adapter/, report.html
           training.log    what the trainer said
 
-The files are the trainer's; this side only reads them, also while they are written. Knows no process.
+The files are the trainer's, which has its names from here; this side only reads them, also while they are
+written. Knows no process.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-LOG, SAID, RECIPE, ADAPTER = "log.jsonl", "training.log", "recipe.toml", "adapter"
+LOG, SAID, RECIPE, ADAPTER, GRIDS = "log.jsonl", "training.log", "recipe.toml", "adapter", "grids"
 GRID = re.compile(r"step-\d{1,12}\.png")
-_CHECKPOINT = re.compile(r"step-(\d{8})")
+CHECKPOINT = re.compile(r"step-\d{8}")
 _ERROR = re.compile(r"(?m)^error: (.+(?:\n[ \t]+\S.*)*)")
 _RAISED = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*|^[\w.]+: .+|^Killed$")
 _PROGRESS = frozenset({"step", "loss", "learning_rate", "gradient_norm", "samples_per_s"})
@@ -50,6 +51,16 @@ class RunNews:
         return newest
 
 
+def step_name(step: int) -> str:
+    """`step-00000500`: a checkpoint, and with its suffix a grid."""
+    return f"step-{step:08d}"
+
+
+def step_of(path: Path) -> int:
+    """The step of what has such a name."""
+    return int(path.stem.removeprefix("step-"))
+
+
 def read_news(folder: Path) -> RunNews:
     """What `folder` says now; nothing but empty values while there is nothing."""
     lines = _read_lines(folder / LOG)
@@ -63,7 +74,7 @@ def read_news(folder: Path) -> RunNews:
         checks=tuple(check for check in checks if check[1]),
         samples_per_s=speeds[-1] if speeds else None,
         checkpoint=newest_checkpoint(folder),
-        grid=max(_matching(folder / "grids", GRID), default=None),
+        grid=max(_matching(folder / GRIDS, GRID), default=None),
         report=report if report.is_file() else None,
         has_adapter=(folder / ADAPTER / "adapter.json").is_file(),
     )
@@ -71,8 +82,7 @@ def read_news(folder: Path) -> RunNews:
 
 def newest_checkpoint(folder: Path) -> int | None:
     """The step of the newest checkpoint."""
-    found = _matching(folder / "checkpoints", _CHECKPOINT)
-    return max((int(path.name[5:]) for path in found), default=None)
+    return max(map(step_of, _matching(folder / "checkpoints", CHECKPOINT)), default=None)
 
 
 def said_size(folder: Path) -> int:

@@ -27,6 +27,7 @@ from studio.errors import InputError
 from studio.ledger import CANCELLED, DONE, FAILED, LEASED, QUEUED, Job, Ledger, NewJob
 from studio.settings import Settings
 from studio.storage import write_atomically
+from studio.toml_text import to_toml
 from studio.training_files import ADAPTER, RECIPE, RunNews
 from studio.training_plan import Plan
 from studio.training_worker import INTERRUPTED, TrainingWorker, command
@@ -108,7 +109,7 @@ class TrainingJobs:
         recipe = training_plan.recipe(plan, checked, examples, folder)
         with self._naming:
             self._refuse_taken(plan.name)
-            _write(folder / RECIPE, training_plan.to_toml(recipe))
+            _write(folder / RECIPE, to_toml(recipe))
             sizes = {name: recipe[name] for name in ("steps", "batch_size")}
             request = {"plan": dataclasses.asdict(plan), "dataset": checked, **sizes}
             text = json.dumps(request, ensure_ascii=False)

@@ -86,7 +86,7 @@ class Plan:
         )
         _check_name(plan.name)
         _check_model(plan.model)
-        families, kinds = trainable(), datasets()
+        families, kinds = trainable(), datasets(plan.pipeline)
         if plan.pipeline not in families:
             why = f"{plan.pipeline!r} cannot be trained; {', '.join(families)} can"
             raise InputError("pipeline", plan.pipeline, why)
@@ -111,10 +111,12 @@ def _family(pipeline: str) -> Any:
     return catalog.load("pipeline", pipeline).Pipeline
 
 
-def datasets() -> list[str]:
+def datasets(pipeline: str = "") -> list[str]:
     """The datasets whose examples carry feelings and that can be used here; a file says that its own carry
-    none by `HAS_FEELINGS = False`."""
-    return [name for name in catalog.names("dataset") if _is_usable(name)]
+    none by `HAS_FEELINGS = False`. With a `pipeline` only those of its medium."""
+    usable = [name for name in catalog.names("dataset") if _is_usable(name)]
+    medium = pipeline.partition("/")[0]
+    return [name for name in usable if not medium or catalog.dataset_medium(name) == medium]
 
 
 def dataset_title(name: str) -> str:
@@ -198,7 +200,7 @@ def recipe(plan: Plan, options: Mapping[str, Any], examples: int, output: Path) 
         "learning_rate": rate if plan.learning_rate is None else plan.learning_rate,
         "warmup_steps": min(preset.warmup_steps, steps // 10),
         "ema_decay": preset.ema_decay,
-        "caption_dropout": 0.1,
+        "caption_dropout": 0.1 if hasattr(_family(plan.pipeline), "prepare_text") else 0.0,
         "mixed_precision": plan.mixed_precision,
         "checkpoint_every": preset.checkpoint_every,
         "validate_every": preset.validate_every if held_out else 0,
@@ -208,20 +210,6 @@ def recipe(plan: Plan, options: Mapping[str, Any], examples: int, output: Path) 
         "dataset": {"name": plan.dataset, **options},
         "adapter": {**adapter, "targets": "standard"},
     }
-
-
-def to_toml(values: Mapping[str, Any]) -> str:
-    """Nested plain values as a TOML file: numbers, texts and truth values, then the tables."""
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, Mapping)]
-    for table, inside in values.items():
-        if isinstance(inside, Mapping):
-            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in inside.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    """TOML writes text, numbers, lists and truth values as JSON does, but knows no pairs of surrogates."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def native_size_px(model: str) -> int | None:

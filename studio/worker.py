@@ -19,6 +19,7 @@ from studio import naming
 from studio._ledger_owner import new_owner
 from studio._worker_watch import Watch
 from studio.artifacts import read_provenance
+from studio.companions import is_main, is_whole
 from studio.errors import Cancelled, StorageError, StudioError
 from studio.ledger import LEASE_S, LEASED, Job, Ledger
 from studio.render import Studio, versions
@@ -259,4 +260,4 @@ def _was_made_by(path: Path, request: RenderRequest) -> bool:
         return False
     made_with, now = record["versions"], versions(request)
     same = all(made_with.get(name) == now[name] for name in ("model", "adapters"))
-    return same and record["request"] == request.to_dict()
+    return same and record["request"] == request.to_dict() and is_main(path, record) and is_whole(path)

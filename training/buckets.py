@@ -10,15 +10,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from diffusers.training_utils import find_nearest_bucket, generate_aspect_ratio_buckets
 from PIL import Image, ImageOps
 
 from studio.errors import InputError
+from studio.pictures import UNREADABLE, upright
 from studio.ports import Example
 from training.config import Recipe
 
-Size = tuple[int, int]  # (width, height) in pixels
+Size = tuple[int, int]  # (width, height) in pixels; one of training.medium's
 _STEPS_PX = (64, 32, 16)  # sides are multiples of one of these: what autoencoders and patches divide
 
 
@@ -62,13 +62,7 @@ def _step_px(native: Size) -> int:
 
 
 def _picture(media: Any) -> Image.Image:
-    """Media are paths, PIL images or uint8 arrays (height, width, 3)."""
-    if isinstance(media, np.ndarray):
-        return Image.fromarray(media).convert("RGB")
-    if isinstance(media, Image.Image):
-        return media.convert("RGB")
     try:
-        with Image.open(media) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return upright(media)
+    except UNREADABLE as error:
         raise InputError("media", str(media), f"cannot read picture {str(media)!r}: {error}") from None

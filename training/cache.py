@@ -1,11 +1,12 @@
-"""What a pipeline prepares from examples, computed once and kept on disk: latents and text embeddings.
+"""What a pipeline prepares from examples, computed once and kept on disk: latents, text embeddings, tokens.
 
     <run>/cache/<key>/shard-00000.safetensors   up to 256 rows of every prepared tensor, and their emotions
                       blank.safetensors         the tensors of an empty caption, where captions are dropped
                       index.json                place, size and label of every row, examples left out, how
                                                 many captions were too long for the model; written last
 
-Rows of one tensor have one shape, so each picture size has tensors of its own in a shard: `128x96/latents`.
+Rows of one tensor have one shape, so each size has tensors of its own in a shard: `128x96/latents` of
+pictures, `16/tokens` of sixteen bars. Examples with a feeling for each bar have it there: `16/emotion`.
 The key is a digest of the data's description and the base model's revision, so a changed picture, caption or
 model makes a new cache. Shards are memory-mapped: a data set larger than memory is fine. This file is the one
 place where a broken example is counted and left out. Knows no loss and no optimiser.
@@ -30,15 +31,15 @@ from tqdm import tqdm
 
 from studio.emotion import VAD, lexicon
 from studio.errors import InputError, ModelError
-from studio.ports import Example
+from studio.ports import Example, RowEmotion
 from studio.storage import write_atomically
-from training.buckets import Size, cut
+from training.medium import Fit, Size
 
 SHARD_ROWS = 256
 PREPARE_ROWS = 8  # examples that go through the frozen models together
 MAX_BAD_SHARE = 0.01
 FORMAT = 2  # of the files; a cache in another one is made anew
-_EMOTION = "emotion"  # (rows, 3) float64 beside the pipeline's own tensors
+_EMOTION = "emotion"  # (rows, 3) float64 beside the pipeline's own tensors, (rows, bars, 3) in a size
 _INDEX, _BLANK = "index.json", "blank.safetensors"
 
 Prepare = Callable[[Sequence[Example], Size], Mapping[str, Tensor]]
@@ -47,13 +48,13 @@ PrepareText = Callable[[Sequence[str]], Mapping[str, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from. `sizes`: what pictures are cut to; `prepare_text` where captions are dropped;
+    """Where rows come from. `fit` gives each example its size; `prepare_text` where captions are dropped;
 
     `unread`: of each caption the end that the model does not read."""
 
     dataset: Any
     prepare: Prepare
-    sizes: tuple[Size, ...]
+    fit: Fit
     prepare_text: PrepareText | None = None
     unread: Callable[[Sequence[str]], list[str]] = lambda prompts: []
 
@@ -119,14 +120,15 @@ def _is_whole(shard: Path) -> bool:
 class Cache:
     """The rows of a finished cache. Row i is the i-th usable example.
 
-    `sizes` ("512x640", width first), `labels` and `numbers` (of the example in its data set) by row;
-    `too_long`: how many captions the model does not read to their end.
+    By row: `sizes` ("512x640", width first; "16" bars), `labels`, `numbers` (of the example in its data set)
+    and `files` (of which several examples are parts; "" where none). `too_long`: how many captions the model
+    does not read to their end.
     """
 
     def __init__(self, folder: Path) -> None:
         index = json.loads((folder / _INDEX).read_text("utf-8"))
         self._folder = folder
-        self.numbers, self.sizes, self.labels = _columns(index["shards"])
+        self.numbers, self.sizes, self.labels, self.files = _columns(index["shards"])
         self.too_long: int = index.get("too_long", 0)
         self._places = list(_places(index["shards"]))
         blank = folder / _BLANK
@@ -136,44 +138,51 @@ class Cache:
     def __len__(self) -> int:
         return len(self._places)
 
-    def rows(self, indices: Sequence[int]) -> tuple[dict[str, Tensor], list[VAD]]:
+    def rows(self, indices: Sequence[int]) -> tuple[dict[str, Tensor], list[RowEmotion]]:
         """Tensors (rows, ...) on the CPU and the emotion of every row; the rows must have one size."""
         found = [self._row(index) for index in indices]
         tensors = {name: torch.stack([row[name] for row in found]) for name in found[0]}
-        points = tensors.pop(_EMOTION).tolist()
-        return tensors, [VAD(*point) for point in points]
+        return tensors, self.emotions(indices)
 
-    def emotions(self, indices: Sequence[int]) -> list[VAD]:
-        """The emotion of every row; of any sizes."""
-        places = [self._places[index] for index in indices]
-        return [VAD(*self._open(shard)[""][_EMOTION][row].tolist()) for shard, row, _ in places]
+    def emotions(self, indices: Sequence[int]) -> list[RowEmotion]:
+        """The emotion of every row, or one for each of its bars; of any sizes."""
+        return [self._emotion(index) for index in indices]
 
     def _row(self, index: int) -> dict[str, Tensor]:
+        shard, _, place = self._places[index]
+        parts = self._open(shard)[self.sizes[index]]
+        return {name: part[place] for name, part in parts.items() if name != _EMOTION}
+
+    def _emotion(self, index: int) -> RowEmotion:
         shard, row, place = self._places[index]
         parts = self._open(shard)
-        tensors = {name: part[place] for name, part in parts[self.sizes[index]].items()}
-        return tensors | {_EMOTION: parts[""][_EMOTION][row]}
+        if _EMOTION in parts[self.sizes[index]]:
+            return tuple(VAD(*point) for point in parts[self.sizes[index]][_EMOTION][place].tolist())
+        return VAD(*parts[""][_EMOTION][row].tolist())
 
     def _open_shard(self, shard: int) -> dict[str, dict[str, Any]]:
         """The tensors of every size by name; emotions, which have no size, under ""."""
         file = safe_open(_shard(self._folder, shard * SHARD_ROWS), framework="pt")
         parts: dict[str, dict[str, Any]] = defaultdict(dict)
         for path in file.keys():  # noqa: SIM118 (not a mapping)
-            size, _, name = path.rpartition("/") if path == _EMOTION else path.partition("/")
+            size, _, name = path.rpartition("/")
             parts[size][name] = file.get_slice(path)
         return parts
 
 
-def _columns(shards: Sequence[Sequence[Sequence[Any]]]) -> tuple[list[int], list[str], list[str]]:
+def _columns(
+    shards: Sequence[Sequence[Sequence[Any]]],
+) -> tuple[list[int], list[str], list[str], list[str]]:
     rows = [row for shard in shards for row in shard]
-    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+    files = [row[3] if len(row) > 3 else "" for row in rows]
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], files
 
 
 def _places(shards: Sequence[Sequence[Sequence[Any]]]) -> Iterator[tuple[int, int, int]]:
     """(shard, row in it, row among those of its size) of every row."""
     for number, shard in enumerate(shards):
         seen: dict[str, int] = defaultdict(int)
-        for row, (_, size, _) in enumerate(shard):
+        for row, (_, size, *_) in enumerate(shard):
             yield number, row, seen[size]
             seen[size] += 1
 
@@ -189,14 +198,16 @@ def _shard(folder: Path, start: int) -> Path:
 def _write_shard(folder: Path, source: Source, start: int) -> list[str]:
     """One shard; returns what could not be read. A shard without any usable example keeps 0 rows."""
     bad: list[str] = []
-    rows: list[tuple[int, str, str]] = []
+    rows: list[tuple[int | str, ...]] = []
     points: list[tuple[float, float, float]] = []
     too_long = 0
     waiting: dict[Size, list[Example]] = defaultdict(list)
+    moods: dict[Size, list[RowEmotion]] = defaultdict(list)
     parts: dict[Size, list[dict[str, Tensor]]] = defaultdict(list)
     for index, example, size in _read(source, start, bad):
-        rows.append((index, _text(size), _label(example)))
+        rows.append((index, _text(size), _label(example), *_file(example)))
         points.append(example.emotion.vad.as_tuple())
+        moods[size].append(example.attributes.get("bars") or example.emotion.vad)
         too_long += any(source.unread([example.prompt]))
         waiting[size].append(example)
         if len(waiting[size]) == PREPARE_ROWS:
@@ -204,6 +215,11 @@ def _write_shard(folder: Path, source: Source, start: int) -> list[str]:
     for size, examples in waiting.items():
         parts[size].append(_prepared(source.prepare, examples, size))
     tensors = {_EMOTION: torch.tensor(points, dtype=torch.float64).reshape(len(points), 3)}
+    tensors |= {
+        f"{_text(size)}/{_EMOTION}": bars
+        for size, rows in moods.items()
+        if (bars := _by_bar(rows)) is not None
+    }
     for size, prepared in parts.items():
         for name in prepared[0]:
             tensors[f"{_text(size)}/{name}"] = _joined(name, [part[name] for part in prepared])
@@ -217,13 +233,22 @@ def _read(source: Source, start: int, bad: list[str]) -> Iterator[tuple[int, Exa
     """The usable examples of a shard with their numbers and sizes; what is wrong with the others to `bad`."""
     for index in range(start, min(start + SHARD_ROWS, len(source.dataset))):
         try:
-            yield index, *cut(source.dataset[index], source.sizes)
+            yield index, *source.fit(source.dataset[index])
         except InputError as error:
             bad.append(f"example {index}: {error}")
 
 
+def _by_bar(moods: Sequence[RowEmotion]) -> Tensor | None:
+    """(rows, bars, 3); one that is the same throughout stands in every bar. None where all are."""
+    bars = max((len(mood) for mood in moods if not isinstance(mood, VAD)), default=0)
+    if not bars:
+        return None
+    each = [[mood] * bars if isinstance(mood, VAD) else mood for mood in moods]
+    return torch.tensor([[vad.as_tuple() for vad in row] for row in each], dtype=torch.float64)
+
+
 def _text(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
+    return "x".join(map(str, size))
 
 
 def _label(example: Example) -> str:
@@ -233,6 +258,12 @@ def _label(example: Example) -> str:
         return str(given)
     weights = example.emotion.weights or lexicon().emotion(example.emotion.vad).weights
     return max(weights, key=lambda weight: weight[1])[0]
+
+
+def _file(example: Example) -> tuple[str, ...]:
+    """The file that this and other examples are parts of, where there is one."""
+    file = example.attributes.get("file")
+    return () if file is None else (str(file),)
 
 
 def _prepared(prepare: Prepare, examples: Sequence[Example], size: Size) -> dict[str, Tensor]:

@@ -12,8 +12,10 @@ from typing import Any
 
 from studio.emotion.vad import AXES
 from studio.storage import write_atomically
+from training import medium
 from training.config import Recipe
 from training.control import label_sentence
+from training.medium import Words
 from training.strength import Sweep
 
 _LOSSES = {
@@ -40,7 +42,7 @@ def write_card(
         "Data": _table({name: facts[name] for name in _DATA if name in facts}),
         "Recipe": _recipe(recipe, {name: value for name, value in facts.items() if name not in _DATA}),
         "Validation": _validation(figures),
-        "Quality": _quality(figures, swept),
+        "Quality": _quality(figures, swept, medium.of(recipe.pipeline).words),
         "Limits": _limits(recipe, swept),
         "Licence": "Not chosen yet: say here under which terms others may use this file. The licence of "
         f"`{recipe.model}` and that of the data may bind it.",
@@ -68,23 +70,23 @@ def _validation(figures: Mapping[str, float]) -> str:
     return f"{_table(found)}\n\n{note}"
 
 
-def _quality(figures: Mapping[str, float], swept: Sweep | None) -> str:
+def _quality(figures: Mapping[str, float], swept: Sweep | None, words: Words) -> str:
     """Control figures and the sweep, each with what it was measured by."""
     axes = [axis for axis in AXES if f"control_{axis}_r" in figures]
     if not axes:
-        return "Not measured: no reader looked at its pictures (`validate_every`, `reader`)."
-    parts = [_control(figures, axes)]
+        return f"Not measured: no reader looked at its {words.many} (`validate_every`, `reader`)."
+    parts = [_control(figures, axes, words)]
     if swept:
-        parts.append(f"At rising strengths ({swept.pictures} pictures each):\n\n{swept.table()}")
+        parts.append(f"At rising strengths ({swept.pictures} {words.many} each):\n\n{swept.table()}")
     reader = f"`{swept.reader}`" if swept else "the recipe's reader"
     parts.append(
-        f"Read by {reader}, which has its own idea of what a feeling looks like: the figures say that the "
+        f"Read by {reader}, which has its own idea of how a feeling shows: the figures say that the "
         "adapter does what it was taught, not that people would feel so."
     )
     return "\n\n".join(parts)
 
 
-def _control(figures: Mapping[str, float], axes: list[str]) -> str:
+def _control(figures: Mapping[str, float], axes: list[str], words: Words) -> str:
     head = "| axis | correlation of asked and read | chance (95%) | p | mean error | constant answer |"
     names = ("r", "chance_r", "p", "mae", "constant_mae")
     lines = [head, "|---|---:|---:|---:|---:|---:|"]
@@ -93,7 +95,7 @@ def _control(figures: Mapping[str, float], axes: list[str]) -> str:
         lines.append(f"| {axis} | {r:.3f} | {chance:.3f} | {p:.4f} | {mae:.3f} | {constant:.3f} |")
     failed = [axis for axis in axes if not figures[f"control_{axis}_works"]]
     verdict = f"Not shown to follow what is asked: {', '.join(failed)}." if failed else ""
-    said = [text for text in (verdict, label_sentence(figures)) if text]
+    said = [text for text in (verdict, label_sentence(figures, words.many)) if text]
     return "\n\n".join(["\n".join(lines), *said])
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from studio.errors import ModelError, StorageError
+from studio.training_files import CHECKPOINT, step_name
 
 FORMAT = 1
-_FOLDER = re.compile(r"step-(\d{8})")
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
 
 
@@ -43,7 +42,7 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint, keep_last: int) -> Path:
     """Write into `folder`, then drop all but the newest `keep_last`. StorageError keeps them all."""
-    final = folder / f"step-{checkpoint.step:08d}"
+    final = folder / step_name(checkpoint.step)
     if final.exists():  # a run is deterministic: that step of it is already there
         return final
     temporary = folder / f".{final.name}.tmp-{os.getpid()}"
@@ -162,4 +161,4 @@ def _clear_leftovers(folder: Path) -> None:
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if _FOLDER.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if CHECKPOINT.fullmatch(path.name))

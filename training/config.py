@@ -20,7 +20,8 @@ from studio import catalog, params
 from studio.emotion import lexicon
 from studio.errors import InputError, nearest
 from studio.params import param
-from training import slider_recipe
+from studio.toml_text import to_toml
+from training import data_layout, slider_recipe
 from training.slider_recipe import Slider
 
 # Fields that change what is kept, told or where it lies, never the weights: a run may be resumed with other
@@ -128,11 +129,7 @@ class Recipe:
 
     def to_toml(self) -> str:
         """The whole recipe as a file that `read` understands."""
-        tables = self.to_dict()
-        plain = [f"{name} = {_toml(value)}" for name, value in tables.items() if not isinstance(value, dict)]
-        for name in (name for name, value in tables.items() if isinstance(value, dict)):
-            plain += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in tables[name].items())]
-        return "\n".join(plain) + "\n"
+        return to_toml(self.to_dict())
 
     def weight_fields(self) -> dict[str, Any]:
         """The values that the trained weights depend on, dotted; a checkpoint carries them."""
@@ -142,7 +139,10 @@ class Recipe:
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a TOML file with `key=value` overrides (dotted for tables: `dataset.count=64`)."""
+    """The recipe of a TOML file with `key=value` overrides (dotted for tables: `dataset.count=64`).
+
+    `data=FOLDER` stands for the dataset whose layout the folder has, and for its root.
+    """
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -151,6 +151,9 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise InputError("recipe", path, f"{str(path)!r} is not TOML: {error}") from None
     for text in overrides:
         _override(values, text)
+    if "data" in values:
+        folder = str(values.pop("data"))
+        values["dataset"] = data_layout.dataset(folder, values)
     return parse(values)
 
 
@@ -274,13 +277,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        pairs = (f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items())
-        return "{ " + ", ".join(pairs) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    # TOML writes text, numbers and truth values as JSON does, but knows neither surrogates nor a bare delete.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -127,8 +127,8 @@ class Control:
         return {f"control_{axis}_{name}": value for axis, name, value in flat if name != "samples"}
 
 
-def label_sentence(figures: Mapping[str, float]) -> str:
-    """What `LabelControl.figures` say, for people; empty where there are none."""
+def label_sentence(figures: Mapping[str, float], many: str = "pictures") -> str:
+    """What `LabelControl.figures` say of `many`, for people; empty where there are none."""
     if "control_label_accuracy" not in figures:
         return ""
     found = {name: figures[f"control_label_{name}"] for name in ("accuracy", "chance_accuracy", "majority")}
@@ -136,7 +136,7 @@ def label_sentence(figures: Mapping[str, float]) -> str:
     used = f"{figures['control_label_labels_used']:g} of {figures['control_label_labels_asked']:g}"
     verdict = "follows" if figures["control_label_works"] else "not shown to follow"
     return (
-        f"Labels: {hit} of the pictures are nearest to the label that was asked for (chance, 95%: {chance}; "
+        f"Labels: {hit} of the {many} are nearest to the label that was asked for (chance, 95%: {chance}; "
         f"always the most frequent: {majority}), and {used} labels are read at all: {verdict}."
     )
 

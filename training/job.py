@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from studio.emotion import NEUTRAL, VAD
+from studio.ports import RowEmotion
 from training.cache import Cache
 from training.config import Recipe
 from training.order import VALIDATION, chunks, generator_of
@@ -26,7 +27,8 @@ class Job:
     """What a run works on. `adapter` is worn by the pipeline already, and `set_emotion` came from that.
 
     `identity`: what the weights depend on, kept with every checkpoint. `awake()`: a block in which the whole
-    pipeline is on the device and can render; between steps only the network that learns is there.
+    pipeline is on the device and can render; between steps only the network that learns is there. `shards`:
+    counts of `sharding.shard`; where there are any, no process can run the network without the others.
     """
 
     recipe: Recipe
@@ -39,6 +41,7 @@ class Job:
     awake: Callable[[], AbstractContextManager[None]] = nullcontext
     show: Callable[[int], Mapping[str, float]] | None = None  # renders at a step; figures for the log
     lesson: Any = None  # what gives the loss in place of the pipeline: a slider's
+    shards: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def loss(self) -> Callable[..., Tensor]:
@@ -63,7 +66,9 @@ def held_out_losses(job: Job, rows: Sequence[int], device: Any) -> dict[str, flo
     base model's own.
     """
     emotions = job.cache.emotions(rows)
-    moved = [*emotions[1:], *emotions[:1]]
+    moved = [
+        _lasting(other, own) for other, own in zip([*emotions[1:], *emotions[:1]], emotions, strict=True)
+    ]
     return {
         "validation_loss": _mean_loss(job, rows, emotions, device),
         "validation_loss_other_emotions": _mean_loss(job, rows, moved, device),
@@ -71,7 +76,16 @@ def held_out_losses(job: Job, rows: Sequence[int], device: Any) -> dict[str, flo
     }
 
 
-def _mean_loss(job: Job, rows: Sequence[int], emotions: Sequence[VAD], device: Any) -> float:
+def _lasting(mood: RowEmotion, like: RowEmotion) -> RowEmotion:
+    """`mood` for as many bars as `like` has: each bar feels as the one at its share of the piece."""
+    if isinstance(mood, VAD):
+        return mood
+    if isinstance(like, VAD):
+        return mood[0]
+    return tuple(mood[bar * len(mood) // len(like)] for bar in range(len(like)))
+
+
+def _mean_loss(job: Job, rows: Sequence[int], emotions: Sequence[RowEmotion], device: Any) -> float:
     longest, total = max(1, job.recipe.batch_size // job.recipe.gradient_accumulation), 0.0
     for part in chunks([job.cache.sizes[row] for row in rows], longest):
         tensors, _ = job.cache.rows(rows[part])

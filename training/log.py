@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from studio.errors import StorageError
 from studio.storage import write_atomically
-
-LOG = "log.jsonl"
+from studio.training_files import LOG
 
 
 class RunLog:

@@ -21,8 +21,9 @@ from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from studio.emotion import NEUTRAL, VAD
+from studio.emotion import NEUTRAL
 from studio.errors import Cancelled, InputError, ModelError
+from studio.ports import RowEmotion
 from training import checkpoint, report
 from training.checkpoint import Checkpoint
 from training.config import Recipe
@@ -41,7 +42,9 @@ class Objective(nn.Module):
         self._loss = partial(job.loss, snr_gamma=gamma) if gamma else job.loss
         self._set_emotion = job.set_emotion
 
-    def forward(self, tensors: dict[str, Tensor], emotions: list[VAD], generator: torch.Generator) -> Tensor:
+    def forward(
+        self, tensors: dict[str, Tensor], emotions: list[RowEmotion], generator: torch.Generator
+    ) -> Tensor:
         return self._loss(tensors, emotions, self._set_emotion, generator)
 
 
@@ -54,7 +57,7 @@ class Trainer:
         self.progress = Progress()
         self.parameters = job.adapter.parameters()
         self.names = list(job.adapter.state_dict())
-        held_out, self.trained = split(len(job.cache), self.recipe)
+        held_out, self.trained = split(len(job.cache), self.recipe, job.cache.files)
         self.held_out = sorted(held_out, key=job.cache.sizes.__getitem__)
         self.order = self._order()
         optimizer = torch.optim.AdamW(
@@ -152,7 +155,9 @@ class Trainer:
             self.average.step(self.parameters)
         return sum(losses) / len(losses), length, stop
 
-    def _inputs(self, rows: Sequence[int], part: int) -> tuple[dict[str, Tensor], list[VAD], torch.Generator]:
+    def _inputs(
+        self, rows: Sequence[int], part: int
+    ) -> tuple[dict[str, Tensor], list[RowEmotion], torch.Generator]:
         """What this process learns from: its share of `rows`, with dropped captions and emotions."""
         recipe, rank = self.recipe, self.accelerator.process_index
         own = rows[rank :: self.accelerator.num_processes]
@@ -208,13 +213,15 @@ class Trainer:
         return RunLog(self.folder, self.recipe.steps, self.progress.step, self.recipe.batch_size, main)
 
     def _describe(self, log: RunLog) -> None:
-        """What buckets and balance are made of, once at the beginning."""
+        """What buckets, balance and shards are made of, once at the beginning."""
         cache = self.job.cache
         found: dict[str, dict[str, int]] = {}
         if self.recipe.buckets:
             found["sizes"] = dict(Counter(cache.sizes[row] for row in self.trained))
         if self.recipe.balance == "labels":
             found["labels"] = dict(Counter(cache.labels[row] for row in self.trained))
+        if self.job.shards:
+            found["sharded"] = dict(self.job.shards)
         if found and not self.progress.step:
             log.write(0, found)
 
@@ -223,11 +230,13 @@ class Trainer:
         if step % self.recipe.log_every == 0 or step == self.recipe.steps:
             rate = learning_rate(self.recipe, step - 1)
             log.write_step(step, {"learning_rate": rate, "gradient_norm": gradient_length})
-        if every and (step % every == 0 or step == self.recipe.steps) and self.accelerator.is_main_process:
+        main = self.accelerator.is_main_process
+        if every and (step % every == 0 or step == self.recipe.steps) and (main or self.job.shards):
             began = time.perf_counter()
             self.progress.figures = self.validate() | self._shown()
             log.write(step, self.progress.figures)
-            report.write(self.folder)
+            if main:
+                report.write(self.folder)
             log.waited(time.perf_counter() - began)
 
     def _shown(self) -> dict[str, float]:

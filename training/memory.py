@@ -1,7 +1,8 @@
 """Whether a run will fit into the memory of its device, asked before the model is loaded.
 
 Knows the recipe's settings that change memory; what a model needs is studio.preflight's to say. A device that
-cannot be asked for its free memory, and a model whose files are not here yet, are not checked.
+cannot be asked for its free memory, a model whose files are not here yet, and one that makes no pictures, of
+which preflight knows nothing, are not checked.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def check(recipe: Recipe, device: torch.device, processes: int = 1, free: int | 
     if free is None and device.type == "cuda":
         free = int(torch.cuda.mem_get_info(device)[0]) - preflight.RESERVE_BYTES
     model = preflight.read(catalog.find_model(recipe.model)) if free is not None else None
-    if model is None or free is None:
+    if model is None or free is None or model.decoder is None:
         return
     found = estimate(model, recipe, processes)
     if found.needs["fast"] <= free:

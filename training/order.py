@@ -147,13 +147,21 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def split(count: int, recipe: Recipe) -> tuple[list[int], list[int]]:
-    """Rows held out for validation, and the rest."""
+def split(count: int, recipe: Recipe, files: Sequence[str] = ()) -> tuple[list[int], list[int]]:
+    """Rows held out for validation, and the rest. `files`: of each row; no file is in both, "" is none."""
     if count <= recipe.validation_count:
         why = f"holds out {recipe.validation_count} of {count} usable examples; nothing is left to learn from"
         raise InputError("validation_count", recipe.validation_count, why, str(count // 10))
     rows = np.random.default_rng([recipe.seed, VALIDATION]).permutation(count).tolist()
-    return rows[: recipe.validation_count], rows[recipe.validation_count :]
+    chosen = rows
+    if any(files):  # the rows of a file together, files in the order of their first row
+        first = {files[row] or row: place for place, row in reversed(list(enumerate(rows)))}
+        chosen = sorted(rows, key=lambda row: first[files[row] or row])
+    held_out = set(chosen[: recipe.validation_count])
+    known = {files[row] for row in held_out if files and files[row]}
+    rest = (row for row in rows if row not in held_out)
+    learnt = [row for row in rest if not files or files[row] not in known]
+    return [row for row in rows if row in held_out], learnt
 
 
 def chunks(sizes: Sequence[Any], longest: int) -> Iterator[slice]:

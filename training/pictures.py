@@ -7,9 +7,9 @@ its contract and pictures as arrays; knows no adapter, no reader and no recipe.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from studio import params
-from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
-from studio.ports import OnStep, RowEmotion, SetEmotion
+from studio.emotion import Emotion, EmotionCurve
+from studio.errors import InputError
+from studio.ports import OnStep, SetEmotion
 from studio.request import RenderRequest
 from studio.storage import write_atomically
+from training.medium import Shot, unfelt
 
 STEPS = 12  # enough to see a feeling; a picture to keep takes more
 ROWS = 8  # rendered together
@@ -41,15 +43,6 @@ _INK, _PAPER, _SOFT = "#22252b", "#ffffff", "#6a6f78"
 _MARGIN_PX, _GAP_PX, _FONT_PX = 58, 4, 13
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One picture to render."""
-
-    prompt: str
-    seed: int
-    emotion: VAD = NEUTRAL
-
-
 class Camera:
     """Renders shots with a pipeline at its own size, `rows` at a time, in `STEPS` steps at most."""
 
@@ -58,12 +51,13 @@ class Camera:
         self._pipeline, self._rows, self._on_step = pipeline, max(1, min(rows, ROWS)), on_step
         family = sys.modules[type(pipeline).__module__]
         usual = {spec.name: spec.default for spec in params.specs(family.Params)}
-        steps = {"steps": min(STEPS, usual["steps"])} if "steps" in usual else {}
+        # a family that leaves the number to the model has none of its own here
+        steps = {"steps": min(STEPS, usual["steps"] or STEPS)} if "steps" in usual else {}
         self._params = params.build(family.Params, steps)
 
     def take(self, shots: Sequence[Shot], set_emotion: SetEmotion | None = None) -> NDArray[np.uint8]:
         """(N, H, W, 3); without `set_emotion` the model is bare."""
-        feel = set_emotion or _unfelt
+        feel = set_emotion or unfelt
         requests = [self._request(shot) for shot in shots]
         made: list[Any] = []
         for start in range(0, len(requests), self._rows):
@@ -76,8 +70,28 @@ class Camera:
         return RenderRequest("", "", shot.prompt, "", curve, shot.seed, (), self._params)
 
 
+def read_prompts(path: str, field: str) -> tuple[str, ...]:
+    """The lines of a UTF-8 text file; empty ones and those that begin with # do not count.
+
+    No path is PROMPTS. InputError, as of the recipe's `field`, for a file that cannot be read.
+    """
+    if not path:
+        return PROMPTS
+    try:
+        text = Path(os.path.expanduser(path)).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"cannot read {path!r}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
+        raise InputError(field, path, why) from None
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
 def sheet(
-    pictures: NDArray[np.uint8], across: Sequence[str], down: Sequence[str], title: str, axes: tuple[str, str]
+    pictures: Sequence[NDArray[np.uint8]],
+    across: Sequence[str],
+    down: Sequence[str],
+    title: str,
+    axes: tuple[str, str],
 ) -> Image.Image:
     """Pictures in rows, top left first, with a name for every column and row; `axes`: what those names are.
 
@@ -117,7 +131,3 @@ def _tile(picture: NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(picture)
     image.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
     return image
-
-
-def _unfelt(_rows: Sequence[RowEmotion]) -> None:
-    """The feeling of a model that wears nothing."""

@@ -10,9 +10,8 @@ own, so its correlations count and its absolute errors hardly do. Knows pictures
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -26,9 +25,9 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from studio import catalog
 from studio.errors import ModelError
-from training.config import Recipe
 from training.embedded.autoencoder import as_tensor
 from training.embedded.readers import PictureReader
+from training.medium import Reader, Reading
 from training.synthesis.captions import scene_of
 
 EMBEDDED, EMBEDDED_MODEL, NONE = "picture-reader", "emotion-tiny", "none"
@@ -51,26 +50,6 @@ PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
         ("something powerful and firm", "something frail and overwhelmed"),
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read. `points` (N, 3): valence, arousal, dominance, about [-1, 1]; `keeps` (N,): how much each
-
-    picture is one of its prompt, on the reader's own scale; to be compared, never taken by itself."""
-
-    points: NDArray[np.float64]
-    keeps: NDArray[np.float64]
-
-
-class Reader(Protocol):
-    """Reads pictures. `name` stands in reports."""
-
-    name: str
-
-    def read(self, pictures: NDArray[np.uint8], prompts: Sequence[str]) -> Reading:
-        """Pictures (N, H, W, 3) and the prompt of each."""
-        ...
 
 
 class EmbeddedReader:
@@ -145,11 +124,6 @@ class ClipReader:
         """(N, C), of length 1; what CLIP cannot hold of a long text is cut off."""
         tokens = self._tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         return _unit(self._model.get_text_features(**tokens.to(self._model.device)))
-
-
-def for_recipe(recipe: Recipe, device: Any = "cpu") -> Reader | None:
-    """The reader that a recipe names; by itself only the embedded model has one. Raises ModelError."""
-    return named(recipe.reader or default_name(recipe.model), device)
 
 
 def default_name(model: str) -> str:

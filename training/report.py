@@ -19,14 +19,16 @@ from typing import Any
 
 from PIL import Image
 
+from studio import catalog
 from studio.emotion.vad import AXES
 from studio.errors import InputError, StudioError
 from studio.storage import write_atomically
-from training import log
+from studio.training_files import GRIDS, step_of
+from training import log, medium
 from training.charts import Axes, Series, chart, smoothed
 from training.control import label_sentence
+from training.medium import Words
 from training.sweep import RESULT, STRIP
-from training.validation import GRIDS
 
 REPORT = "report.html"
 _PAGE = Path(__file__).with_name("report_page.html")
@@ -38,6 +40,7 @@ _LOSSES = {
 }
 _GRID_PX, _EARLIER_PX, _EARLIER = 900, 280, 8
 _LEFT_OUT = 50  # lines shown
+_KINDS = {".mid": "audio/midi"}
 Lines = Sequence[Mapping[str, Any]]
 
 
@@ -46,13 +49,14 @@ def write(run: Path) -> Path:
     lines, recipe = log.read(run), _text(run / "recipe.toml")
     if not recipe:
         raise InputError("run", run, f"{str(run)!r} holds no recipe.toml; it is no run folder")
-    title = f"{run.absolute().name}: training report"
+    title, values = f"{run.absolute().name}: training report", tomllib.loads(recipe)
+    words = medium.of(str(values.get("pipeline", catalog.DEFAULT_PIPELINE))).words
     parts = [
-        _head(run, lines, tomllib.loads(recipe)),
-        _control(lines),
+        _head(run, lines, values, words),
+        _control(lines, words),
         _grids(run),
-        _sweep(run),
-        _losses(lines),
+        _sweep(run, words),
+        _losses(lines, words),
         _left_out(run),
         f"<h2>Recipe</h2><pre>{escape(recipe)}</pre>",
     ]
@@ -63,20 +67,20 @@ def write(run: Path) -> Path:
     return run / REPORT
 
 
-def _head(run: Path, lines: Lines, recipe: Mapping[str, Any]) -> str:
+def _head(run: Path, lines: Lines, recipe: Mapping[str, Any], words: Words) -> str:
     step, speeds = (lines[-1]["step"] if lines else 0), [v for _, v in _points(lines, "samples_per_s")]
     seconds = sum(value for _, value in _points(lines, "picture_seconds"))
     said = [f"Step {step} of {recipe['steps']}"]
     if speeds:
         said.append(f"{speeds[-1]:.1f} samples/s at the end")
     if seconds:
-        said.append(f"{seconds / 60:.1f} minutes for validation pictures")
+        said.append(f"{seconds / 60:.1f} minutes for validation {words.many}")
     about = f"An emotion adapter for {recipe['model']}, basis {recipe['adapter'].get('basis', 'its own')}."
     text = escape(f"{about} {' · '.join(said)}.")
     return f"<h1>{escape(run.absolute().name)}</h1><p class='soft'>{text}</p>"
 
 
-def _control(lines: Lines) -> str:
+def _control(lines: Lines, words: Words) -> str:
     """The correlation of every axis over the run, and all figures of the last validation."""
     axes = [axis for axis in AXES if _points(lines, f"control_{axis}_r")]
     if not axes:
@@ -87,18 +91,18 @@ def _control(lines: Lines) -> str:
     chance = Series("chance (95%)", _points(lines, f"control_{axes[0]}_chance_r"), "limit")
     last = next(line for line in reversed(lines) if f"control_{axes[0]}_r" in line)
     text = (
-        "Feelings were asked for, pictures rendered, and a reader said what they show. Chance is what 95% of "
-        "wrongly paired readings stay below; the constant answer is the best one gets without looking."
+        f"Feelings were asked for, {words.many} made, and a reader said what they show. Chance is what 95% "
+        "of wrongly paired readings stay below; the constant answer is the best one gets without looking."
     )
     drawn = chart(Axes("step", "correlation", low=0.0, high=1.0, whole=True), [*series, chance])
     return (
         f"<h2>Control: asked against read</h2><p>{text}</p>"
         f"<h3>Correlation (Pearson r, no unit)</h3>{drawn}"
-        f"<h3>At step {int(last['step'])}</h3>{_control_table(last, axes)}"
+        f"<h3>At step {int(last['step'])}</h3>{_control_table(last, axes, words)}"
     )
 
 
-def _control_table(line: Mapping[str, Any], axes: Sequence[str]) -> str:
+def _control_table(line: Mapping[str, Any], axes: Sequence[str], words: Words) -> str:
     names = ("r", "chance_r", "p", "spearman", "mae", "constant_mae", "spread")
     head = (
         "axis",
@@ -115,17 +119,19 @@ def _control_table(line: Mapping[str, Any], axes: Sequence[str]) -> str:
     for axis in axes:
         value = {name: float(line[f"control_{axis}_{name}"]) for name in names}
         shown = [f"{value['p']:.4f}" if name == "p" else f"{value[name]:.2f}" for name in names]
-        rows.append([axis, *shown, _verdict(line, axis)])
+        rows.append([axis, *shown, _verdict(line, axis, words)])
     note = "Errors in units of the axis, which runs from -1 to 1."
     if "control_prompt" in line:
-        note += f" Mean prompt score of these pictures, on the reader's scale: {line['control_prompt']:.3f}."
-    named = f"<p>{label_sentence(line)}</p>" if label_sentence(line) else ""
+        what = f"Mean {words.kept} score of these {words.many}, on the reader's scale"
+        note += f" {what}: {line['control_prompt']:.3f}."
+    sentence = label_sentence(line, words.many)
+    named = f"<p>{sentence}</p>" if sentence else ""
     return _table(head, rows) + named + f"<p class='soft'>{note}</p>"
 
 
-def _verdict(line: Mapping[str, Any], axis: str) -> str:
+def _verdict(line: Mapping[str, Any], axis: str, words: Words) -> str:
     if line[f"control_{axis}_collapsed"]:
-        return "<span class='bad'>the reader hardly tells pictures apart</span>"
+        return f"<span class='bad'>the reader hardly tells {words.many} apart</span>"
     if not line[f"control_{axis}_works"]:
         return "<span class='bad'>no better than chance</span>"
     if not line[f"control_{axis}_beats_constant"]:
@@ -140,37 +146,53 @@ def _grids(run: Path) -> str:
         return ""
     *before, newest = found
     every = max(1, -(-len(before) // _EARLIER))
-    small = "".join(_figure(path, _EARLIER_PX, _step_of(path)) for path in before[::every])
+    small = "".join(_figure(path, _EARLIER_PX, _named(path)) for path in before[::every])
     text = "One seed; along a row only the feeling moves."
     earlier = f"<h3>Earlier</h3><div class='earlier'>{small}</div>" if small else ""
-    return (
-        f"<h2>The plane of feelings</h2><p>{text}</p>{_figure(newest, _GRID_PX, _step_of(newest))}{earlier}"
-    )
+    largest = _figure(newest, _GRID_PX, _named(newest)) + _files(newest)
+    return f"<h2>The plane of feelings</h2><p>{text}</p>{largest}{earlier}"
 
 
-def _step_of(path: Path) -> str:
-    return f"Step {int(path.stem.removeprefix('step-'))}"
+def _files(grid: Path) -> str:
+    """What belongs to the places of a grid and is no picture, to be saved from the page: MIDI files."""
+    links = [
+        f"<a download='{escape(path.name)}' href='data:{_KINDS[path.suffix]};base64,{_base64(path)}'>"
+        f"{escape(path.stem.replace('_', ' '))}</a>"
+        for path in sorted(grid.with_suffix("").glob("*"))
+        if path.suffix in _KINDS
+    ]
+    if not links:
+        return ""
+    return f"<details><summary>To listen to: {len(links)} files</summary><p>{' · '.join(links)}</p></details>"
 
 
-def _sweep(run: Path) -> str:
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def _named(path: Path) -> str:
+    return f"Step {step_of(path)}"
+
+
+def _sweep(run: Path, words: Words) -> str:
     """Strengths: what was found, a chart, a table and the strip."""
     text = _text(run / RESULT)
     if not text:
         return ""
     found = json.loads(text)
     rows = found["rows"]
-    kept = Series("prompt kept", tuple((row["strength"], row["kept"]) for row in rows), "c1")
+    kept = Series(f"{words.kept} kept", tuple((row["strength"], row["kept"]) for row in rows), "c1")
     moved = Series("moved", tuple((row["strength"], row["gain"]) for row in rows), "c2")
     span = (rows[0]["strength"], rows[-1]["strength"])
     limit = Series(f"{found['rule']:.0%} kept", tuple((edge, found["rule"]) for edge in span), "limit")
     axes = Axes("strength", "share", low=0.0, high=1.0, shaded=found["strength_range"])
-    head = ("strength", "valence r", "arousal r", "dominance r", "moved", "prompt kept")
+    head = ("strength", "valence r", "arousal r", "dominance r", "moved", f"{words.kept} kept")
     names = ("strength", "valence_r", "arousal_r", "dominance_r", "gain")
     cells = [[*(f"{row[name]:.2f}" for name in names), f"{row['kept']:.0%}"] for row in rows]
     note = (
-        f"{found['pictures']} pictures at each strength, read by {found['reader']}, "
+        f"{found['pictures']} {words.many} at each strength, read by {found['reader']}, "
         f"{found['seconds']:.0f} s. Moved: how far readings went along what was asked, 1 is as far as asked. "
-        "Prompt kept: 100% is the bare model, 0% a picture of another prompt. "
+        f"{words.kept.capitalize()} kept: 100% is the bare model, 0% is {words.lost}. "
         f"Correlations above {found['chance_r']:.2f} are beyond chance."
     )
     strip = _figure(run / STRIP, _GRID_PX, "") if (run / STRIP).is_file() else ""
@@ -180,7 +202,7 @@ def _sweep(run: Path) -> str:
     )
 
 
-def _losses(lines: Lines) -> str:
+def _losses(lines: Lines, words: Words) -> str:
     loss = _points(lines, "loss")
     looks = ("c1", "c2", "limit")
     held_out = [
@@ -188,7 +210,7 @@ def _losses(lines: Lines) -> str:
     ]
     axes = Axes("step", "loss", whole=True)
     trained = chart(axes, [Series("", loss, "faint"), Series("mean", smoothed(loss), "c1")])
-    text = "Mean squared error of the predicted noise (or its like), no unit; smaller is better."
+    text = f"{words.loss}, no unit; smaller is better."
     parts = [f"<h2>Loss</h2><p>{text}</p><h3>In training</h3>{trained}"]
     if any(series.points for series in held_out):
         why = "Fixed noise. With feelings learnt, the loss is lowest with each example's own."

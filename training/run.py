@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import importlib.metadata
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +22,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DistributedType, InitProcessGroupKwargs
+from accelerate.utils import InitProcessGroupKwargs
 
 from studio import catalog
 from studio.errors import Cancelled, InputError, StudioError
 from studio.run_lock import only_one
 from studio.storage import check_writable, write_atomically
-from training import buckets, cache, checkpoint, config, memory, report, sweep
+from training import cache, checkpoint, config, medium, memory, report, sharding, sweep
 from training.cache import Cache, Source
 from training.card import write_card
 from training.checkpoint import Checkpoint
@@ -35,13 +36,19 @@ from training.config import Recipe
 from training.job import CHECKPOINTS, Job, OnStep, Progress
 from training.loop import Trainer, check_share
 from training.parts import Parts
-from training.readers import Reader
+from training.sharding import Plan
 from training.signals import stop_signal
 from training.slider import Lesson, PoleRows
+from training.strength import Sweep
 from training.validation import Validator
 
-_SHARDING = {DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM}
 _PATIENCE = timedelta(hours=6)  # one process may prepare much longer than the others
+_NEEDS = {  # recipe's field: what a family must have for it, what is said of one without, the right value
+    "caption_dropout": ("prepare_text", "reads no captions", "0"),
+    "resolution_px": ("native_size", "has no pictures that could be scaled", "0"),
+    "buckets": ("native_size", "has no pictures that could be cut", "false"),
+    "slider": ("predict", "cannot learn from the words of a [slider]", None),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +82,13 @@ def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
 
     Raises the StudioError family; Cancelled after a signal, with a checkpoint written.
     """
-    accelerator = _accelerator(recipe)
+    with sharding.asked() as asked:
+        accelerator = _accelerator(recipe)
+        several = accelerator.num_processes > 1
+        return _train(recipe, accelerator, sharding.plan() if asked and several else None, on_step)
+
+
+def _train(recipe: Recipe, accelerator: Accelerator, plan: Plan | None, on_step: OnStep) -> Path:
     folder = Path(recipe.output)
     check_writable(folder)
     check_share(recipe, accelerator.num_processes)
@@ -83,12 +96,14 @@ def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
     data, identity = _data_key(recipe, dataset), _identity(recipe)
     newest = checkpoint.latest(folder / CHECKPOINTS)
     saved = checkpoint.load(newest, identity, data) if newest else None
-    pipeline = _pipeline(recipe, accelerator.device)
+    pipeline = _pipeline(recipe, torch.device("cpu") if plan else accelerator.device)
     parts = Parts(pipeline.modules, accelerator.device)
+    shards = _shards(parts, plan, accelerator) if plan else {}
     adapter = _adapter(recipe, pipeline, accelerator.device)  # before preparing takes hours: it may not fit
-    validator = Validator.of(recipe, pipeline) if accelerator.is_main_process else None
+    main = accelerator.is_main_process
+    validator = Validator.of(recipe, pipeline, writes=main) if main or shards else None
     prepared = _prepared(folder / "cache" / data, recipe, dataset, pipeline, accelerator)
-    if accelerator.is_main_process:
+    if main:
         write_atomically(folder / "recipe.toml", lambda file: file.write(recipe.to_toml().encode()))
     lesson, rows = _lesson(recipe, pipeline, prepared)
     with stop_signal() as stop_asked:
@@ -97,13 +112,29 @@ def train(recipe: Recipe, on_step: OnStep = lambda step, loss: None) -> Path:
             adapter.trainable(pipeline.modules) as set_emotion,
         ):
             show = partial(validator.show, set_emotion=set_emotion) if validator else None
-            job = Job(recipe, pipeline, adapter, set_emotion, rows, data, identity, parts.awake, show, lesson)
+            work = (recipe, pipeline, adapter, set_emotion, rows, data, identity, parts.awake)
+            job = Job(*work, show, lesson, shards)
             progress = _run(job, accelerator, saved, on_step, stop_asked)
-        if accelerator.is_main_process:
-            facts = _facts(job, dataset, progress)
-            _write_adapter(job, facts, progress.figures, validator.reader if validator else None, stop_asked)
+        facts = _facts(job, dataset, progress) if main else {}
+        if main:
+            adapter.save(folder / "adapter", half=recipe.save_half)  # whole before strengths are measured
+            _describe(recipe, facts, progress)
+        if shards:
+            accelerator.wait_for_everyone()  # for the adapter that all help to measure
+            stop_asked = sharding.asked_of_all(accelerator, stop_asked)
+        swept = _sweep(job, validator, stop_asked, main) if validator else None
+        if swept and main:
+            _describe(recipe, facts, progress, swept)
     accelerator.wait_for_everyone()
     return folder / "adapter"
+
+
+def _shards(parts: Parts, plan: Plan, accelerator: Accelerator) -> dict[str, int]:
+    """The network that learns goes to the device in pieces, the others whole."""
+    shards = sharding.shard(parts.learner, plan, accelerator)
+    for other in parts.others:
+        other.to(accelerator.device)
+    return shards
 
 
 def _run(
@@ -121,24 +152,13 @@ def _run(
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     try:
-        accelerator = Accelerator(
+        return Accelerator(
             mixed_precision=recipe.mixed_precision,
             gradient_accumulation_steps=recipe.gradient_accumulation,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
     except ValueError as error:  # a number type that this device cannot do
         raise InputError("mixed_precision", recipe.mixed_precision, str(error), "no") from error
-    _refuse_sharding(accelerator.distributed_type)
-    return accelerator
-
-
-def _refuse_sharding(kind: DistributedType) -> None:
-    """Sharding would cut up the adapter, which is small, and leave the base whole, which is not."""
-    if kind in _SHARDING:
-        why = f"{kind.value} shards what learns, here a small adapter whose layers then miss their weights"
-        raise InputError(
-            "distributed_type", kind.value, f"{why}; use several processes without it", "MULTI_GPU"
-        )
 
 
 def _revision(recipe: Recipe) -> str:
@@ -169,6 +189,10 @@ def _family(recipe: Recipe) -> Any:
         raise InputError("pipeline", recipe.pipeline, f"{recipe.pipeline!r} has no loss to train with")
     if recipe.snr_gamma and "snr_gamma" not in inspect.signature(family.loss).parameters:
         raise InputError("snr_gamma", recipe.snr_gamma, f"{recipe.pipeline!r} cannot weigh by min-SNR", "0")
+    for field, (method, what, off) in _NEEDS.items():
+        value = getattr(recipe, field)
+        if value and not hasattr(family, method):
+            raise InputError(field, value, f"{recipe.pipeline!r} {what}", off)
     return family
 
 
@@ -189,10 +213,10 @@ def _pipeline(recipe: Recipe, device: torch.device) -> Any:
 def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, accelerator: Accelerator) -> Cache:
     """The cache of the data, made now as far as it is missing; every process does its share."""
     blank = recipe.caption_dropout > 0
-    sizes = buckets.sizes(recipe, pipeline.native_size)
+    fit = medium.of(recipe.pipeline).fit(recipe, pipeline)
     if not cache.is_complete(folder, blank):
         text = pipeline.prepare_text if blank else None
-        source = Source(dataset, pipeline.prepare, sizes, text, pipeline.unread)
+        source = Source(dataset, pipeline.prepare, fit, text, getattr(pipeline, "unread", _reads_all))
         cache.fill(folder, source, (accelerator.process_index, accelerator.num_processes))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
@@ -203,6 +227,11 @@ def _prepared(folder: Path, recipe: Recipe, dataset: Any, pipeline: Any, acceler
                 print(f"{told}; what is beyond is not learnt", file=sys.stderr)
         accelerator.wait_for_everyone()
     return Cache(folder)
+
+
+def _reads_all(_captions: Sequence[str]) -> list[str]:
+    """Of a family that reads no captions, or all of them: there is no end that it does not read."""
+    return []
 
 
 def _lesson(recipe: Recipe, pipeline: Any, prepared: Cache) -> tuple[Any, Any]:
@@ -240,27 +269,25 @@ def _facts(job: Job, dataset: Any, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _write_adapter(
-    job: Job,
-    facts: Mapping[str, Any],
-    figures: Mapping[str, float],
-    reader: Reader | None,
-    stop_asked: Callable[[], bool],
+def _describe(
+    recipe: Recipe, facts: Mapping[str, Any], progress: Progress, swept: Sweep | None = None
 ) -> None:
-    """Adapter, card and report: whole before the strengths are measured, and once more after that."""
-    recipe, run = job.recipe, Path(job.recipe.output)
-    job.adapter.save(run / "adapter", half=recipe.save_half)
-    write_card(run / "adapter", recipe, facts, figures)
+    """Card and report of the adapter that is written."""
+    run = Path(recipe.output)
+    write_card(run / "adapter", recipe, facts, progress.figures, swept)
     report.write(run)
+
+
+def _sweep(job: Job, validator: Validator, stop_asked: Callable[[], bool], writes: bool) -> Sweep | None:
+    """The strengths at which the adapter that is written can be used."""
 
     def on_step(_step: object) -> None:
         if stop_asked():
             why = "stopped while measuring strengths; the adapter is whole; start it again to measure them"
             raise Cancelled(why)
 
-    if swept := sweep.of_run(recipe, job.pipeline, job.adapter, reader, on_step):
-        write_card(run / "adapter", recipe, facts, figures, swept)
-        report.write(run)
+    with contextlib.nullcontext() if writes else contextlib.redirect_stderr(io.StringIO()):  # one bar will do
+        return sweep.of_run(job.recipe, job.pipeline, job.adapter, validator.reader, on_step, writes)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class PoleRows:
     def __init__(self, cache: Cache, slider: Slider) -> None:
         self._cache, self._ends = cache, (slider.pole, slider.pole.scaled(-1.0))
         self.numbers, self.sizes, self.labels, self.blank = cache.numbers, cache.sizes, cache.labels, {}
+        self.files = cache.files
 
     def __len__(self) -> int:
         return len(self._cache)

@@ -7,7 +7,8 @@ readers with different scales compare. **The rule: the range ends where the mean
 KEEPS_SHARE, four fifths.** A strong feeling must change a picture, and readers take some of these changes for
 a lost subject, so a demand for everything would rule out what the adapter is for; with more than a fifth gone
 a person at the end of the slider would meet pictures of something else again and again. The share is a
-judgement, made while looking at strips of the embedded adapter, no law. Knows no file.
+judgement, made while looking at strips of the embedded adapter, no law. Of a piece, what must be kept is that
+it stays music; the medium says what has lost all of that. Knows no file.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from studio import catalog
 from studio.emotion import VAD
 from studio.errors import InputError
 from studio.ports import OnStep
-from training import control
-from training.pictures import PROMPTS, ROWS, Camera, Shot, sheet
-from training.readers import Reader, Reading
+from training import control, medium
+from training.medium import Medium, Reader, Reading, Shot
+from training.pictures import PROMPTS, ROWS
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 KEEPS_SHARE = 0.8
@@ -53,6 +55,7 @@ class Plan:
     prompts: tuple[str, ...] = PROMPTS
     axis: str = ""
     rows: int = ROWS
+    pipeline: str = catalog.DEFAULT_PIPELINE  # the family, whose medium says how to look at it
 
     def __post_init__(self) -> None:
         rising = list(self.strengths) == sorted(set(self.strengths))
@@ -97,18 +100,20 @@ class Sweep:
     pictures: int
     reader: str
     seconds: float
+    pipeline: str = catalog.DEFAULT_PIPELINE
 
     @property
     def verdict(self) -> str:
         """One sentence for people."""
+        words = medium.of(self.pipeline).words
         if self.strength_range is None and self.pictures < ENOUGH:
-            return f"no range: {self.pictures} pictures at each strength are too few, {ENOUGH} would do"
+            return f"no range: {self.pictures} {words.many} at each strength are too few, {ENOUGH} would do"
         if self.strength_range is None:
-            return f"no range: {self.reader} does not tell the bare pictures' prompts apart"
+            return f"no range: {self.reader} does not tell bare {words.many} from {words.lost}"
         end = self.strength_range[1]
         if all(row.kept >= KEEPS_SHARE for row in self.rows):
-            return f"prompts are kept up to {end:g}, the highest strength tried"
-        return f"prompts are kept up to {end:g}; beyond it less than {KEEPS_SHARE:.0%} of the prompt is left"
+            return f"the {words.kept} is kept up to {end:g}, the highest strength tried"
+        return f"the {words.kept} is kept up to {end:g}; beyond it less than {KEEPS_SHARE:.0%} of it is left"
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"rule": KEEPS_SHARE, "verdict": self.verdict}
@@ -123,7 +128,8 @@ class Sweep:
 
     def table(self) -> str:
         """The rows as a Markdown table."""
-        head = "| strength | valence r | arousal r | dominance r | moved | prompt kept |"
+        kept = medium.of(self.pipeline).words.kept
+        head = f"| strength | valence r | arousal r | dominance r | moved | {kept} kept |"
         lines = [
             f"| {row.strength:g} | {row.valence_r:.2f} | {row.arousal_r:.2f} | {row.dominance_r:.2f} | "
             f"{row.gain:.2f} | {row.kept:.0%} |"
@@ -144,16 +150,17 @@ def sweep(
     Ends with the first strength that loses the prompt, for the range cannot reach beyond it, and with the
     first of all where the reader cannot tell prompts apart. Whatever `on_step` raises ends it at once.
     """
-    began = time.perf_counter()
-    camera, shots = Camera(pipeline, plan.rows, on_step), ring_shots(plan)
+    began, looks = time.perf_counter(), medium.of(plan.pipeline)
+    camera, shots = looks.camera(pipeline, plan.rows, on_step), ring_shots(plan)
     asked = np.array([shot.emotion.as_tuple() for shot in shots])
     said = [shot.prompt for shot in shots]
     made = [camera.take(shots)]
     bare = reader.read(made[0], said)
-    others = reader.read(made[0], other_prompts(said))
+    others = looks.lost(reader, made[0], said)
     telling = control.paired_p(bare.keeps, others.keeps) < control.SIGNIFICANT_P
     rows: list[Row] = []
-    for strength in tqdm(plan.strengths, desc=f"strengths, {plan.pictures} pictures each", unit="strength"):
+    told = f"strengths, {plan.pictures} {looks.words.many} each"
+    for strength in tqdm(plan.strengths, desc=told, unit="strength"):
         with adapter.applied(pipeline.modules, strength) as set_emotion:
             made.append(camera.take(shots, set_emotion))
         rows.append(_row(strength, reader.read(made[-1], said), asked, (bare, others)))
@@ -168,20 +175,15 @@ def sweep(
         pictures=plan.pictures,
         reader=reader.name,
         seconds=round(time.perf_counter() - began, 1),
+        pipeline=plan.pipeline,
     )
-    return found, _strip(made, shots, (0.0, *(row.strength for row in rows)))
+    return found, _strip(looks, made, shots, (0.0, *(row.strength for row in rows)))
 
 
 def ring_shots(plan: Plan) -> list[Shot]:
     """Prompts in turn with the ring's feelings; each round of the ring begins one prompt later."""
     turns = [plan.prompts[(i + i // RING) % len(plan.prompts)] for i in range(plan.pictures)]
     return [Shot(text, _SEED + i, ring_point(i % RING, plan.axis)) for i, text in enumerate(turns)]
-
-
-def other_prompts(said: Sequence[str]) -> list[str]:
-    """For every picture the prompt of another one: the next different one, the last one's is the first."""
-    different = list(dict.fromkeys(said))
-    return [different[(different.index(prompt) + 1) % len(different)] for prompt in said]
 
 
 def ring_point(index: int, axis: str = "") -> VAD:
@@ -220,13 +222,13 @@ def _row(strength: float, reading: Reading, asked: NDArray[np.float64], ends: tu
 
 
 def _strip(
-    made: Sequence[NDArray[np.uint8]], shots: Sequence[Shot], strengths: Sequence[float]
+    looks: Medium, made: Sequence[Any], shots: Sequence[Shot], strengths: Sequence[float]
 ) -> Image.Image:
     shown = [index for index in _STRIP_ROWS if index < len(shots)]
-    pictures = np.stack([taken[index] for index in shown for taken in made])
+    chosen = [taken[index] for index in shown for taken in made]
     down = ["\n".join(_signed(name, value) for name, value in _named(shots[index])) for index in shown]
     title = "one prompt and feeling a row, the same seed along it"
-    return sheet(pictures, [f"{strength:g}" for strength in strengths], down, title, ("strength", "feeling"))
+    return looks.sheet(chosen, [f"{one:g}" for one in strengths], down, title, ("strength", "feeling"))
 
 
 def _named(shot: Shot) -> zip[tuple[str, float]]:

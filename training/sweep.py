@@ -24,10 +24,10 @@ from studio.errors import InputError, StudioError
 from studio.ports import OnStep
 from studio.settings import Settings
 from studio.storage import check_writable, write_atomically
-from training import control, readers, strength
+from training import control, medium, strength
 from training.config import Recipe
+from training.medium import Reader
 from training.pictures import save_png
-from training.readers import Reader
 from training.strength import PICTURES, STRENGTHS, Plan, Sweep
 from training.validation import prompts_of, rows_of
 
@@ -35,24 +35,33 @@ RESULT, STRIP = "sweep.json", "sweep.png"
 
 
 def of_run(
-    recipe: Recipe, pipeline: Any, adapter: Any, reader: Reader | None, on_step: OnStep
+    recipe: Recipe,
+    pipeline: Any,
+    adapter: Any,
+    reader: Reader | None,
+    on_step: OnStep,
+    writes: bool = True,
 ) -> Sweep | None:
     """The sweep at the end of a run: into its folder, and the range into its adapter, which is saved there.
 
     What was measured before of the same weights in the same way is taken as it is. None without a reader or
-    with too few pictures to measure by. Raises StorageError, and what `on_step` raises.
+    with too few pictures to measure by. Without `writes` it is only measured, by a process that helps the one
+    that writes. Raises StorageError, and what `on_step` raises.
     """
     if reader is None or recipe.validation_pictures < control.MIN_SAMPLES:
         return None
     folder, axis = Path(recipe.output), recipe.slider.axis if recipe.slider else ""
     count = min(recipe.validation_pictures, PICTURES)
-    plan = Plan(pictures=count, prompts=prompts_of(recipe), axis=axis, rows=rows_of(recipe))
+    how = {"prompts": prompts_of(recipe), "axis": axis, "rows": rows_of(recipe)}
+    plan = Plan(pictures=count, pipeline=recipe.pipeline, **how)
     key = _key(folder / "adapter", plan, reader)
     found = _measured_before(folder, key)
     if found is None:
         found, strip = strength.sweep(pipeline, adapter, reader, plan, on_step)
-        save(found, strip, folder, key)
-    write_range(folder / "adapter", found)
+        if writes:
+            save(found, strip, folder, key)
+    if writes:
+        write_range(folder / "adapter", found)
     return found
 
 
@@ -91,10 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("training.sweep", description="Find an adapter's usable strengths.")
     parser.add_argument("adapter", help="an adapter's name or folder")
     parser.add_argument("--out", type=Path, help="folder for sweep.json and sweep.png; outputs/sweeps/NAME")
-    parser.add_argument("--pipeline", default=catalog.DEFAULT_PIPELINE, help="model family")
+    parser.add_argument("--pipeline", help="model family; by default the one of the adapter's model")
     parser.add_argument("--model", help="base model; by default the one the adapter was made for")
     parser.add_argument(
-        "--reader", help="picture-reader, a CLIP folder or hub id; by default the model's own"
+        "--reader", help="picture-reader, music-cues, a CLIP folder or hub id; by default the model's own"
     )
     parser.add_argument("--pictures", type=int, default=PICTURES, help="rendered at each strength")
     parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS, metavar="S")
@@ -128,17 +137,18 @@ def _out_folder(adapter: Path) -> Path:
 
 
 def _measured(given: argparse.Namespace, folder: Path) -> tuple[Sweep, Image.Image]:
-    plan = Plan(tuple(given.strengths), given.pictures)
     card, settings = catalog.adapter_card(str(folder)), Settings.from_environment()
     model = given.model or str(card.get("base_model") or "")
-    name = given.reader or readers.default_name(model)
-    if name == readers.NONE:
-        raise InputError("--reader", None, f"nothing here reads pictures of {model!r}; name a CLIP")
+    name = given.pipeline or catalog.pipeline_of(model)
+    looks = medium.of(name)
+    plan = Plan(tuple(given.strengths), given.pictures, looks.prompts, pipeline=name)
+    if looks.reader(given.reader or "", model) is None:
+        raise InputError("--reader", None, f"nothing here reads {looks.words.many} of {model!r}; name one")
     kind = catalog.load("adapter kind", str(card.get("kind"))).Adapter
-    family = catalog.load("pipeline", given.pipeline).Pipeline
+    family = catalog.load("pipeline", name).Pipeline
     pipeline = family.load(catalog.find_model(model), settings.device, settings.dtype)
-    reader = readers.named(name, next(iter(pipeline.modules.values())).device)
-    assert reader  # NONE is refused above
+    reader = looks.reader(given.reader or "", model, next(iter(pipeline.modules.values())).device)
+    assert reader  # none is refused above
     return strength.sweep(pipeline, kind.load(folder), reader, plan)
 
 

@@ -2,10 +2,11 @@
 
     <run>/grids/step-00000500.png      valence to the right, arousal upwards, one prompt, one seed; of a
                                        slider its axis to the right, one prompt a row
+                step-00000500/         where a picture does not say all: each place of the grid as a file
     log.jsonl                          control_valence_r and the like, with what chance would give beside them
 
 Seeds, prompts and feelings are the same at every step, so one validation compares with the next. Rendering
-draws from generators of its own and leaves those of the training alone. Knows pipelines and readers by their
+draws from generators of its own and leaves those of the training alone. Knows media and readers by their
 contracts; the losses on held-out examples are the loop's.
 """
 
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +25,13 @@ from studio.emotion import VAD
 from studio.emotion.vad import AXES
 from studio.errors import InputError
 from studio.ports import SetEmotion
-from training import control, readers
+from studio.storage import write_atomically
+from studio.training_files import GRIDS, step_name
+from training import control, medium
 from training.config import Recipe
-from training.pictures import PROMPTS, Camera, Shot, save_png, sheet
-from training.readers import Reader
+from training.medium import Reader, Shot
+from training.pictures import read_prompts, save_png
 
-GRIDS = "grids"
 TICKS = (-0.8, -0.4, 0.0, 0.4, 0.8)  # of both axes of the grid
 _SEED = 20_011  # first seed of the pictures here; any number, but always the same
 
@@ -36,10 +39,11 @@ _SEED = 20_011  # first seed of the pictures here; any number, but always the sa
 class Validator:
     """Renders a fixed set of pictures at each call; how many is the recipe's `validation_pictures`."""
 
-    def __init__(self, recipe: Recipe, pipeline: Any, reader: Reader | None) -> None:
-        """InputError for a file of prompts that cannot be used."""
-        self._folder, self.reader = Path(recipe.output) / GRIDS, reader
-        self._camera = Camera(pipeline, rows_of(recipe))
+    def __init__(self, recipe: Recipe, pipeline: Any, reader: Reader | None, writes: bool = True) -> None:
+        """InputError for a file of prompts that cannot be used. `writes`: the grids are kept."""
+        self._folder, self.reader, self._writes = Path(recipe.output) / GRIDS, reader, writes
+        self._medium = medium.of(recipe.pipeline)
+        self._camera = self._medium.camera(pipeline, rows_of(recipe), lambda step: None)
         self._prompts = prompts_of(recipe)
         self._axis = recipe.slider.axis if recipe.slider else ""
         labels = getattr(recipe.adapter.config, "labels", None) or {}
@@ -48,14 +52,15 @@ class Validator:
         self._shots = shots(self._prompts, recipe.validation_pictures, self._axis, means)
 
     @classmethod
-    def of(cls, recipe: Recipe, pipeline: Any) -> Validator | None:
+    def of(cls, recipe: Recipe, pipeline: Any, writes: bool = True) -> Validator | None:
         """The validator of a recipe; None for one that asks for no pictures. Raises StudioError.
 
         The reader stays in the CPU's memory: that of an accelerator belongs to the training.
         """
         if not recipe.validate_every or not recipe.validation_pictures:
             return None
-        return cls(recipe, pipeline, readers.for_recipe(recipe))
+        reader = medium.of(recipe.pipeline).reader(recipe.reader, recipe.model)
+        return cls(recipe, pipeline, reader, writes)
 
     def show(self, step: int, set_emotion: SetEmotion) -> dict[str, float]:
         """Save the grid of this step; returns figures for the log, `picture_seconds` what all this took.
@@ -63,24 +68,32 @@ class Validator:
         The caller sees to it that the adapter is worn, its averaged weights are in and gradients are off.
         """
         began = time.perf_counter()
-        save_png(self._grid(step, set_emotion), self._folder / f"step-{step:08d}.png")
+        self._draw_grid(step, set_emotion)
         figures = (
             self._control(set_emotion) if self.reader and len(self._shots) >= control.MIN_SAMPLES else {}
         )
         return figures | {"picture_seconds": round(time.perf_counter() - began, 1)}
 
-    def _grid(self, step: int, set_emotion: SetEmotion) -> Any:
+    def _draw_grid(self, step: int, set_emotion: SetEmotion) -> None:
         first = self._prompts[0]
-        named = [f"{tick:+.1f}" if tick else "0" for tick in TICKS]
+        across = [f"{tick:+.1f}" if tick else "0" for tick in TICKS]
         if self._axis:  # a slider leaves the rest of the plane as it is
             prompts = self._prompts[: len(TICKS)]
             asked = [Shot(text, _SEED, VAD(**{self._axis: tick})) for text in prompts for tick in TICKS]
             down, title = [str(number + 1) for number in range(len(prompts))], f"step {step}"
-            made = self._camera.take(asked, set_emotion)
-            return sheet(made, named, down, title, (self._axis, "prompt"))
-        asked = [Shot(first, _SEED, VAD(valence, arousal)) for arousal in TICKS[::-1] for valence in TICKS]
+            axes = (self._axis, "prompt")
+        else:
+            asked = [
+                Shot(first, _SEED, VAD(valence, arousal)) for arousal in TICKS[::-1] for valence in TICKS
+            ]
+            down, title, axes = across[::-1], f"step {step}: {first}", ("valence", "arousal")
         made = self._camera.take(asked, set_emotion)
-        return sheet(made, named, named[::-1], f"step {step}: {first}", ("valence", "arousal"))
+        if self._writes:
+            name = step_name(step)
+            save_png(self._medium.sheet(made, across, down, title, axes), self._folder / f"{name}.png")
+            places = [f"{axes[0]}_{x}_{axes[1]}_{y}" for y in down for x in across]
+            for file, data in self._medium.files(made, places).items():
+                write_atomically(self._folder / name / file, partial(_put, data))
 
     def _control(self, set_emotion: SetEmotion) -> dict[str, float]:
         assert self.reader
@@ -122,19 +135,17 @@ def spread_points(count: int) -> NDArray[np.float64]:
     return np.stack([rng.permutation(even) for _ in range(3)], axis=1)
 
 
+def _put(data: bytes, file: BinaryIO) -> None:
+    file.write(data)
+
+
 def prompts_of(recipe: Recipe) -> tuple[str, ...]:
-    """The prompts that a recipe's pictures show. InputError for a file that cannot be read or is empty."""
-    return read_prompts(recipe.validation_prompts) if recipe.validation_prompts else PROMPTS
-
-
-def read_prompts(path: str) -> tuple[str, ...]:
-    """The lines of a text file; empty ones and those that begin with # do not count. Raises InputError."""
-    try:
-        lines = [line.strip() for line in Path(path).read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"cannot read {path!r}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-        raise InputError("validation_prompts", path, why) from None
-    found = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    """The different prompts that a recipe's pictures show; without a file those of the medium. InputError for
+    a file that is unreadable or has fewer than two."""
+    path = recipe.validation_prompts
+    if not path:
+        return medium.of(recipe.pipeline).prompts
+    found = tuple(dict.fromkeys(read_prompts(path, "validation_prompts")))
     if len(found) < 2:  # keeping a prompt is measured against the others
         raise InputError("validation_prompts", path, f"{path!r} needs at least 2 prompts, has {len(found)}")
     return found

@@ -43,9 +43,9 @@ class FlowPipeline(PicturePipeline):
     def velocity(self, noisy: Tensor, sigmas: Tensor, texts: Texts, params: Any | None) -> Tensor:
         """Noise minus picture for noisy latents (R, C, h, w), sigmas (R,); `params` is None in training."""
 
-    @abstractmethod
     def contrast(self, params: Any) -> float:
         """The scale of classifier-free guidance; 1 is none, and then one pass is enough."""
+        return self._guidance(params)
 
     def details(self, params: Any) -> dict[str, Any]:
         """Settings that the model chose itself, for the picture's provenance."""

@@ -1,4 +1,4 @@
-"""Between pictures and latents: reading and cropping media, the autoencoder both ways, previews, sizes.
+"""Between pictures and latents: cropping media, the autoencoder both ways, previews, sizes.
 
 Knows diffusers' autoencoders with their scale and shift; knows no text, no noise and no emotion.
 """
@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from studio.errors import InputError
 from studio.lazy import lazy
+from studio.pictures import upright
 
 if TYPE_CHECKING:
     import torch
@@ -25,18 +26,9 @@ torch_utils = lazy("diffusers.utils.torch_utils")
 PREVIEW_LATENTS = 32  # longest side of the latents a preview decodes: 256 px, quick on a CPU too
 
 
-def picture(media: Any) -> Image.Image:
-    """RGB of a path, a PIL image or a uint8 array (H, W, 3), turned as its camera says."""
-    image = Image.fromarray(media) if isinstance(media, np.ndarray) else media
-    if not isinstance(image, Image.Image):
-        with Image.open(media) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    return image.convert("RGB")
-
-
 def pixels(media: Any, size: tuple[int, int]) -> Tensor:
     """(3, height, width) in [-1, 1], cropped around the centre to `size` (width, height)."""
-    fitted = ImageOps.fit(picture(media), size, Image.Resampling.LANCZOS)
+    fitted = ImageOps.fit(upright(media), size, Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1).float() / 127.5 - 1
 
 

@@ -51,6 +51,11 @@ class PicturePipeline(ABC):
         """Why a model cannot be drawn with that has a right class name; None where it can."""
         return None
 
+    def _guidance(self, params: Any) -> float:
+        """What is asked for, else what this model does best with."""
+        asked: float | None = params.guidance
+        return self.guidance if asked is None else asked
+
     @property
     @abstractmethod
     def native_size(self) -> tuple[int, int]:

@@ -64,8 +64,8 @@ class UNetPipeline(PicturePipeline):
         height, width = (latents, latents) if isinstance(latents, int) else latents
         return width * self.pipe.vae_scale_factor, height * self.pipe.vae_scale_factor
 
-    def _told(self, count: int, size: tuple[int, int]) -> dict[str, Tensor]:
-        """What else the UNet is told of `count` pictures of `size` (width, height) if nobody knows more."""
+    def _told(self, tensors: Mapping[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
+        """What else the UNet is told of pictures of `size` (width, height) whose `tensors` do not say it."""
         return {}
 
     def _conditions(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -75,9 +75,6 @@ class UNetPipeline(PicturePipeline):
     def details(self, params: Params) -> dict[str, Any]:
         return {"guidance": self._guidance(params)}
 
-    def _guidance(self, params: Params) -> float:
-        return self.guidance if params.guidance is None else params.guidance
-
     def _denoise(self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep) -> Tensor:
         params: Params = batch[0].params
         guided = self._guidance(params) > 1
@@ -86,8 +83,7 @@ class UNetPipeline(PicturePipeline):
         scheduler.set_timesteps(params.steps, device=self._device)
         noise, generators = rows.row_noise([request.seed for request in batch], self._latent_shape(size))
         text = self._said(batch, guided)
-        told = self._told(len(text["text"]), size)
-        conditions = self._conditions({**text, **told})
+        conditions = self._conditions({**text, **self._told(text, size)})
         denoiser = sampling.Denoiser(self.pipe.unet, scheduler, conditions, self._guidance(params))
         latents = noise.to(text["text"])
         steps = denoiser.run(latents, generators, rows.feeler(batch, set_emotion, guided))
@@ -119,7 +115,7 @@ class UNetPipeline(PicturePipeline):
         scheduler, unet = self._noise_schedule, self.pipe.unet
         weight = next(unet.parameters())  # `unet.device` walks through every layer, each time it is asked
         latents = _like(tensors["latents"], weight)
-        told = {**self._told(len(latents), self._size_of(latents)), **tensors}
+        told = {**tensors, **self._told(tensors, self._size_of(latents))}
         given = {name: _like(tensor, weight) for name, tensor in told.items()}
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         last = scheduler.config.num_train_timesteps

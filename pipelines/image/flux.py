@@ -97,9 +97,7 @@ class Pipeline(FlowPipeline):
         return {"steps": self.step_count(params), **taught}
 
     def _guidance(self, params: Params | None) -> float:
-        if params is None:
-            return _TRAINING_GUIDANCE
-        return self.guidance if params.guidance is None else params.guidance
+        return _TRAINING_GUIDANCE if params is None else super()._guidance(params)
 
     @property
     def reader(self) -> tuple[Any, int]:
@@ -113,11 +111,12 @@ class Pipeline(FlowPipeline):
         return {"text": text, "pooled": pooled}
 
     def velocity(self, noisy: Tensor, sigmas: Tensor, texts: Texts, params: Params | None) -> Tensor:
-        network, height, width = self._network, *noisy.shape[-2:]
-        made = network(
-            packed(noisy).to(network.dtype),
-            encoder_hidden_states=texts["text"].to(network.dtype),
-            pooled_projections=texts["pooled"].to(network.dtype),
+        height, width = noisy.shape[-2:]
+        kind = self._network.dtype  # walks through every layer, each time it is asked
+        made = self._network(
+            packed(noisy).to(kind),
+            encoder_hidden_states=texts["text"].to(kind),
+            pooled_projections=texts["pooled"].to(kind),
             timestep=sigmas,
             guidance=self._guidance_rows(sigmas, params),
             img_ids=_places(height // PATCH, width // PATCH).to(noisy.device),

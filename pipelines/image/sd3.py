@@ -70,9 +70,6 @@ class Pipeline(FlowPipeline):
         side = self._network.config.sample_size * self.pipe.vae_scale_factor
         return side, side
 
-    def contrast(self, params: Params) -> float:
-        return self.guidance if params.guidance is None else params.guidance
-
     def start_sigmas(self, steps: int) -> None:
         """The scheduler's own, as this family was sampled from the start."""
 

@@ -18,6 +18,7 @@ from pipelines.image import _toys as toys
 from pipelines.image import _unet_pipeline as unet_pipeline
 from pipelines.image._pipeline import Texts
 from studio.lazy import lazy
+from studio.pictures import upright
 from studio.ports import Example
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Pipeline(unet_pipeline.UNetPipeline):
         Media and `size` as in every picture family; the time ids are those of the true picture and crop.
         """
         size = size or self.native_size
-        opened = [dataclasses.replace(example, media=pictures.picture(example.media)) for example in examples]
+        opened = [dataclasses.replace(example, media=upright(example.media)) for example in examples]
         framings = [pictures.framing(example.media.size, size) for example in opened]
         return {**super().prepare(opened, size), "time_ids": torch.tensor(framings)}
 
@@ -73,9 +74,11 @@ class Pipeline(unet_pipeline.UNetPipeline):
             text, pooled = text.masked_fill(empty[:, None, None], 0), pooled.masked_fill(empty[:, None], 0)
         return {"text": text, "pooled": pooled}
 
-    def _told(self, count: int, size: tuple[int, int]) -> dict[str, Tensor]:
-        """`time_ids` (R, 6) of whole pictures of just that size."""
-        framings = [pictures.framing(size, size)] * count
+    def _told(self, tensors: Mapping[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
+        """`time_ids` (R, 6) of whole pictures of just that size, unless the true ones are known."""
+        if "time_ids" in tensors:  # asking where the work is done walks the layers, in each training step
+            return {}
+        framings = [pictures.framing(size, size)] * len(tensors["text"])
         return {"time_ids": torch.tensor(framings, device=self._device)}
 
     def _conditions(self, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A chat model reads the prompt, and text and picture run through one stream of tokens, so captions of different
 lengths make rows of different lengths: the network takes lists and pads and masks them itself. Its clock runs
-from noise (0) to picture (1) and its answer points the same way, against the house's. The rest is `_flow`.
+from noise (0) to picture (1) and its answer points the same way, against the house's. Guidance is in the
+house's count, where 1 is none: one more than diffusers' guidance_scale for this family. The rest is `_flow`.
 This file knows no adapter.
 """
 
@@ -76,10 +77,6 @@ class Pipeline(FlowPipeline):
         """64 px, random weights, in memory: for tests and for work on the user interface."""
         with toys.drawn_from(seed):
             return cls(loading.ready(_tiny(), "cpu"), guidance=4.0)
-
-    def contrast(self, params: Params) -> float:
-        """In the house's count, where 1 is none: one more than diffusers' guidance_scale for this family."""
-        return self.guidance if params.guidance is None else params.guidance
 
     @property
     def _length(self) -> int:

@@ -50,9 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     command = given[0]
     if not command.startswith("-") and command not in COMMANDS:
         raise NotFoundError("command", command, COMMANDS)
-    pipeline = None
-    if command == "render" and len(given) > 1 and not given[1].startswith("-"):
-        pipeline = given.pop(1)
+    pipeline, prompt = _leading_words(given) if command == "render" else (None, None)
     parser, subparsers = _parsers()
     if command == "render":
         specs = catalog.param_specs(pipeline or _recorded_pipeline(given) or catalog.DEFAULT_PIPELINE)
@@ -64,7 +62,28 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise StudioError(f"name a command: {', '.join(COMMANDS)}")
     if command == "render":
         args.pipeline, args.param_names = pipeline, [spec.name for spec in specs]
+        args.prompt = _one_prompt(args.prompt, prompt)
     return args
+
+
+def _leading_words(given: list[str]) -> tuple[str | None, str | None]:
+    """`render PIPELINE PROMPT` or `render --pipeline PIPELINE`: both taken out of `given`."""
+    words: list[str] = []
+    while len(words) < 2 and len(given) > 1 and not given[1].startswith("-"):
+        words.append(given.pop(1))
+    finder = _Parser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--pipeline")
+    named, given[1:] = finder.parse_known_args(given[1:])
+    if named.pipeline is not None and words:
+        why = f"{words[0]!r} names a pipeline already; leave one of the two out"
+        raise InputError("--pipeline", named.pipeline, why)
+    return (words[0] if words else named.pipeline), (words[1] if len(words) > 1 else None)
+
+
+def _one_prompt(flag: str | None, word: str | None) -> str | None:
+    if flag is not None and word is not None:
+        raise InputError("--prompt", flag, f"{word!r} is a prompt already; leave one of the two out")
+    return word if flag is None else flag
 
 
 def _recorded_pipeline(argv: list[str]) -> str | None:
@@ -126,9 +145,10 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
 
 
 def _render(parser: _Parser) -> None:
-    parser.usage = f"{PROG} render [PIPELINE] --prompt TEXT [options]"
+    parser.usage = f"{PROG} render [PIPELINE [PROMPT]] [options]"
     parser.epilog = _RENDER_EXAMPLES
-    parser.add_argument("--prompt", metavar="TEXT", help="what to show")
+    parser.add_argument("--prompt", metavar="TEXT", help="what to show; of music, its title")
+    parser.add_argument("--pipeline", metavar="NAME", help="the same as the first word")
     parser.add_argument("--negative-prompt", metavar="TEXT", help="what to keep away from")
     parser.add_argument("--emotion", metavar="EMOTION", help="what it feels like (default neutral)")
     parser.add_argument(
@@ -166,6 +186,8 @@ def _help(spec: ParamSpec) -> str:
     facts = []
     if spec.choices:
         facts.append("one of " + ", ".join(spec.choices))
+    if spec.several:
+        facts.append("any of " + ", ".join(spec.several))
     if spec.min is not None and spec.max is not None:
         facts.append(f"{spec.min:g} to {spec.max:g}{' ' + spec.unit if spec.unit else ''}")
     if spec.step and spec.type is int and spec.step != 1:

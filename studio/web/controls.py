@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio import catalog
 from studio.params import ParamSpec
+from studio.web.bar_picker import BarPicker
 
 SLIDER_STOPS = 2000  # a longer range is a number to type
 
@@ -24,29 +25,44 @@ class ParamControls:
 
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """What the controls hold as request fields; an empty control leaves the default."""
-        pairs = zip(self.specs, given, strict=True)
+        pairs = [(spec, _text(value)) for spec, value in zip(self.specs, given, strict=True)]
         return {spec.name: value for spec, value in pairs if value is not None and value != ""}
 
     def updates(self, values: Mapping[str, Any]) -> list[Any]:
         """What each control shows for a request; parameters that it does not name go back to the default."""
-        return [gr.update(value=values.get(spec.name, spec.default)) for spec in self.specs]
+        return [gr.update(value=_shown(spec, values.get(spec.name, spec.default))) for spec in self.specs]
 
 
-def grow(pipeline: str, advanced: bool) -> list[tuple[ParamSpec, gr.components.Component]]:
-    """A control for each parameter of `pipeline` that is (or is not) an advanced one."""
-    return [(spec, control(spec)) for spec in catalog.param_specs(pipeline) if spec.advanced == advanced]
+def specs_of(pipeline: str) -> tuple[ParamSpec, ...]:
+    """The parameters of a pipeline, in the order of their declaration."""
+    return catalog.param_specs(pipeline)
+
+
+def in_rows(specs: Sequence[ParamSpec], per_row: int) -> list[tuple[ParamSpec, gr.components.Component]]:
+    """A control for each parameter, `per_row` side by side."""
+    if per_row == 1:
+        return [(spec, control(spec)) for spec in specs]
+    grown = []
+    for start in range(0, len(specs), per_row):
+        with gr.Row():
+            grown += [(spec, control(spec)) for spec in specs[start : start + per_row]]
+    return grown
 
 
 def collect(pipeline: str, grown: Sequence[tuple[ParamSpec, gr.components.Component]]) -> ParamControls:
     """The grown controls in the order of the declaration."""
-    order = {spec.name: index for index, spec in enumerate(catalog.param_specs(pipeline))}
+    order = {spec.name: index for index, spec in enumerate(specs_of(pipeline))}
     pairs = sorted(grown, key=lambda pair: order[pair[0].name])
     return ParamControls(pipeline, tuple(spec for spec, _ in pairs), tuple(control for _, control in pairs))
 
 
 def control(spec: ParamSpec) -> gr.components.Component:
-    """One control: a tick box, a list, a slider, a number or a line of text."""
-    shown: dict[str, Any] = {"label": _title(spec), "info": spec.help, "value": spec.default}
+    """One control: a tick box (or several), a row of bars, a list, a slider, a number or a line of text."""
+    if spec.unit == "bars" and spec.type is str:
+        return BarPicker(spec.default, label=spec.help)
+    shown: dict[str, Any] = {"label": _title(spec), "info": spec.help, "value": _shown(spec, spec.default)}
+    if spec.several:
+        return gr.CheckboxGroup(choices=list(spec.several), **shown)
     if spec.type is bool:
         return gr.Checkbox(**shown)
     if spec.choices:
@@ -56,6 +72,18 @@ def control(spec: ParamSpec) -> gr.components.Component:
     if spec.min is not None and spec.max is not None and (spec.max - spec.min) / _step(spec) <= SLIDER_STOPS:
         return gr.Slider(minimum=spec.min, maximum=spec.max, step=_step(spec), **shown)
     return gr.Number(precision=0 if spec.type is int else None, step=_step(spec), **shown)
+
+
+def _text(value: Any) -> Any:
+    """Ticked words as one text."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _shown(spec: ParamSpec, value: Any) -> Any:
+    """What the control of a parameter takes for a value of a request."""
+    if not spec.several:
+        return value
+    return [word.strip() for word in str(value or "").split(",") if word.strip() in spec.several]
 
 
 def _step(spec: ParamSpec) -> float:

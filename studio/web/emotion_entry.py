@@ -1,4 +1,7 @@
-"""The emotion card of a page: pad, label picker and text box, each always showing what the others say."""
+"""The emotion card of a page: pad, label picker and text box, each always showing what the others say.
+
+Where what is made has a length, a curve editor too: then pad and picker are those of its chosen point.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.web import views
 from studio.web.affect_pad import DEFAULT_TAXONOMY, AffectPad, trail_of, wire_of, words_of
+from studio.web.curve_editor import CurveEditor, Drawn, drawn_wire
 from studio.web.emotion_faces import INTENSITY, Faces, labels, taxonomies
 
 EXAMPLE = "joy:0.6, or 0.6 joy + 0.4 fear, or sadness@0, calm@100%"
@@ -27,83 +31,118 @@ class EmotionEntry:
     intensity: gr.Slider
     text: gr.Textbox
     problem: gr.HTML
+    curve: CurveEditor | None = None
 
     @property
     def faces(self) -> list[gr.components.Component]:
-        return [self.pad, self.label, self.intensity, self.text, self.problem]
+        """Everything that shows the emotion."""
+        others = [self.pad, self.label, self.intensity, self.text, self.problem]
+        return others if self.curve is None else [*others, self.curve]
+
+    @property
+    def filled(self) -> list[gr.components.Component]:
+        """What shows an emotion whose text is written already."""
+        return [face for face in self.faces if face is not self.text]
 
     def updates(self, text: str, taxonomy: str) -> list[Any]:
-        """What every face shows for a text, wherever it came from."""
-        return _show(Faces.of_text(text, taxonomy))
+        """What `filled` shows for a text, wherever it came from. Raises StudioError."""
+        faces = Faces.of_text(text, taxonomy)
+        updates = zip(self.faces, _show(faces, self.curve and Drawn(faces.curve, 0)), strict=True)
+        return [update for face, update in updates if face is not self.text]
 
 
-def emotion_entry() -> EmotionEntry:
-    """Build the card where the page is being built, and wire the three faces to each other."""
-    pad = AffectPad(elem_id="pad")
+def emotion_entry(prefix: str = "", with_curve: bool = False) -> EmotionEntry:
+    """Build the card where the page is being built, and wire its faces to each other."""
+    curve = CurveEditor(elem_id=f"{prefix}curve") if with_curve else None
+    pad = AffectPad(elem_id=f"{prefix}pad")
     with gr.Row(elem_classes="emotion-row"):
         label = gr.Dropdown(_choices(DEFAULT_TAXONOMY), value=None, label="Feeling", min_width=130)
         taxonomy = gr.Dropdown(taxonomies(), value=DEFAULT_TAXONOMY, label="in the words of", min_width=170)
     intensity = gr.Slider(INTENSITY.min or 0, INTENSITY.max or 1, 1, step=INTENSITY.step, label="Intensity")
     text = gr.Textbox(
-        "neutral", label="As text", placeholder=EXAMPLE, max_lines=2, elem_id="emotion-text", info=EXAMPLE
+        "neutral",
+        label="As text",
+        placeholder=EXAMPLE,
+        max_lines=2,
+        elem_id=f"{prefix}emotion-text",
+        elem_classes="emotion-text",
+        info=EXAMPLE,
     )
-    problem = gr.HTML(apply_default_css=False, elem_id="emotion-problem")
-    entry = EmotionEntry(pad, taxonomy, label, intensity, text, problem)
+    problem = gr.HTML(apply_default_css=False, elem_id=f"{prefix}emotion-problem")
+    entry = EmotionEntry(pad, taxonomy, label, intensity, text, problem, curve)
     _wire(entry)
     return entry
 
 
 def _wire(entry: EmotionEntry) -> None:
-    picked = [entry.taxonomy, entry.label, entry.intensity]
-    entry.pad.input(_from_pad, [entry.pad, entry.taxonomy], entry.faces, **LIVE)
+    drawn = [] if entry.curve is None else [entry.curve]
+    picked = [entry.taxonomy, entry.label, entry.intensity, *drawn]
+    entry.pad.input(_from_pad, [entry.pad, entry.taxonomy, *drawn], entry.faces, **LIVE)
     for event in (entry.text.input, entry.text.blur, entry.text.submit):
-        event(_from_text, [entry.text, entry.taxonomy], entry.faces, **LIVE)
+        event(_from_text, [entry.text, entry.taxonomy, *drawn], entry.faces, **LIVE)
     entry.label.input(_from_label, picked, entry.faces, **LIVE)
     entry.intensity.input(_from_label, picked, entry.faces, **LIVE)
+    if entry.curve is not None:
+        entry.curve.input(_from_curve, [entry.curve, entry.taxonomy], entry.faces, **LIVE)
     entry.taxonomy.input(
-        _from_taxonomy, [entry.taxonomy, entry.text], [entry.pad, entry.label, entry.intensity], **QUIET
+        _from_taxonomy,
+        [entry.taxonomy, entry.text, *drawn],
+        [entry.pad, entry.label, entry.intensity],
+        **QUIET,
     )
 
 
-def _show(faces: Faces) -> list[Any]:
-    """Updates of pad, label, intensity, text, problem."""
-    return [
-        gr.update(value=faces.vad, trail=trail_of(faces.curve)),
-        faces.label,
-        faces.intensity,
-        faces.text,
-        "",
-    ]
+def _show(faces: Faces, drawn: Drawn | None) -> list[Any]:
+    """Updates of pad, label, intensity, text, problem and, where there is one, the curve editor."""
+    curve = faces.curve if drawn is None else drawn.curve
+    pad = gr.update(value=faces.vad, trail=trail_of(curve))
+    text = faces.text if drawn is None or drawn.is_plain else drawn.curve.text
+    shown = [pad, faces.label, faces.intensity, text, ""]
+    return shown if drawn is None else [*shown, gr.update(value=drawn)]
 
 
-def _from_pad(vad: Any, taxonomy: str) -> list[Any]:
-    _, *others = _show(Faces.of_point(vad, taxonomy))
+def _from_pad(vad: Any, taxonomy: str, drawn: Drawn | None = None) -> list[Any]:
+    faces = Faces.of_point(vad, taxonomy)
+    _, *others = _show(faces, drawn and drawn.with_point(faces.text))
     # The hand on the pad is ahead of what was sent: its place is not touched.
-    return [gr.update(trail=[], heard=wire_of(vad)), *others]
+    trail = trail_of(drawn.with_point(faces.text).curve) if drawn else []
+    return [gr.update(trail=trail, heard=wire_of(vad)), *others]
 
 
-def _from_text(text: str, taxonomy: str) -> list[Any]:
-    try:
-        pad, label, intensity, _, problem = _show(Faces.of_text(text, taxonomy))
-    except StudioError as error:
-        return [gr.skip(), gr.skip(), gr.skip(), gr.skip(), views.problem(str(error))]
-    return [pad, label, intensity, gr.skip(), problem]  # never write where somebody types
+def _from_curve(drawn: Drawn, taxonomy: str) -> list[Any]:
+    *others, _ = _show(Faces.of_text(drawn.point_text, taxonomy), drawn)
+    return [*others, gr.update(heard=drawn_wire(drawn))]  # the hand is ahead here too
 
 
-def _from_label(taxonomy: str, label: str | None, intensity: float) -> list[Any]:
-    if label is None:
-        return [gr.skip()] * 5
-    try:
-        pad, _, _, text, problem = _show(Faces.of_label(taxonomy, label, intensity))
-    except StudioError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-    return [pad, gr.skip(), gr.skip(), text, problem]
-
-
-def _from_taxonomy(taxonomy: str, text: str) -> list[Any]:
-    """The same emotion in other words."""
+def _from_text(text: str, taxonomy: str, drawn: Drawn | None = None) -> list[Any]:
     try:
         faces = Faces.of_text(text, taxonomy)
+        changed = drawn and drawn.with_curve(faces.curve)
+        faces = faces if changed is None else Faces.of_text(changed.point_text, taxonomy)
+        pad, label, intensity, _, problem, *curve = _show(faces, changed)
+    except StudioError as error:
+        skipped = [gr.skip()] * (4 if drawn is None else 5)
+        return [*skipped[:4], views.problem(str(error)), *skipped[4:]]
+    return [pad, label, intensity, gr.skip(), problem, *curve]  # never write where somebody types
+
+
+def _from_label(
+    taxonomy: str, label: str | None, intensity: float, drawn: Drawn | None = None
+) -> list[Any]:
+    if label is None:
+        return [gr.skip()] * (5 if drawn is None else 6)
+    try:
+        faces = Faces.of_label(taxonomy, label, intensity)
+        pad, _, _, text, problem, *curve = _show(faces, drawn and drawn.with_point(faces.text))
+    except StudioError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    return [pad, gr.skip(), gr.skip(), text, problem, *curve]
+
+
+def _from_taxonomy(taxonomy: str, text: str, drawn: Drawn | None = None) -> list[Any]:
+    """The same emotion in other words."""
+    try:
+        faces = Faces.of_text(text if drawn is None else drawn.point_text, taxonomy)
         shown = [gr.update(choices=_choices(taxonomy), value=faces.label), faces.intensity]
     except StudioError:  # the text is being corrected; its own message stands beside it
         shown = [gr.update(choices=_choices(taxonomy), value=None), gr.skip()]

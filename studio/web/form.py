@@ -18,7 +18,7 @@ from studio.params import ParamSpec, check
 from studio.request import MAX_SEED, AdapterUse, RenderRequest, parse_adapters
 
 OWN, BARE = "own", "none"  # adapter choices that are no adapter's name
-COUNT = ParamSpec("pictures", int, 1, "how many to make of it", min=1, max=16)
+COUNT = ParamSpec("count", int, 1, "how many to make of it", min=1, max=16)
 STRENGTH = ParamSpec(
     "strength", float, 1.0, "of the emotion; 0 is none, 1 as trained", min=-2, max=2, step=0.05
 )
@@ -39,9 +39,10 @@ class Form:
     count: int = 1
     seed: int | str | None = None  # None: a new one
     params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)  # input name -> file
 
     def requests(self) -> list[RenderRequest]:
-        """One request per picture; the seeds count upwards. Raises StudioError."""
+        """One request per picture or piece; the seeds count upwards. Raises StudioError."""
         count, strength = check(COUNT, self.count), check(STRENGTH, self.strength)
         parsed = RenderRequest.parse(self._values())
         uses = tuple(AdapterUse(use.name, round(use.strength * strength, 4)) for use in parsed.adapters)
@@ -58,6 +59,7 @@ class Form:
             "emotion": self.emotion,
             "seed": self.seed,
             "adapters": None if self.adapter.strip() in {"", OWN} else self.adapter,
+            "inputs": self.inputs,
         }
 
 
@@ -76,6 +78,7 @@ def form_of(values: Mapping[str, Any]) -> Form:
         strength=strength,
         seed=request.seed,
         params={name: value for name, value in request.to_dict().items() if name in known},
+        inputs=dict(request.inputs),
     )
 
 

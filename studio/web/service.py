@@ -6,6 +6,7 @@ Knows nothing of gradio.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -15,18 +16,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from studio import catalog
-from studio.errors import InputError, StudioError
+from studio import catalog, naming
+from studio.companions import PICTURE, companions
+from studio.errors import InputError, StorageError, StudioError
 from studio.ledger import CANCELLED, DONE, FAILED, LEASED, QUEUED, Job, Ledger
 from studio.render import Studio
 from studio.request import RenderRequest
 from studio.settings import Settings
+from studio.storage import write_atomically
 from studio.training_jobs import TrainingJobs
 from studio.worker import Worker
 
 log = logging.getLogger("studio")
-RUN, JOBS = "web", ".jobs"  # folder of the pictures in `outputs`; folder of the ledger in it
-HISTORY = 24
+RUN, JOBS = "web", ".jobs"  # folder of what is made in `outputs`; folder of the ledger in it
+INPUTS = "inputs"  # folder of the files that people gave, in it too
+HISTORY, SEARCHED = 24, 500  # jobs that are shown; jobs among which those of one medium are looked for
 WORDS = {
     QUEUED: "waiting",
     LEASED: "rendering",
@@ -38,7 +42,9 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as a page shows it. `picture`: the finished file or the newest preview; `eta_s`: seconds left."""
+    """A job as a page shows it. `files`: what was made, the main file first; `picture`: what can be looked at
+
+    of it, or the newest preview; `eta_s`: seconds left."""
 
     id: int
     state: str
@@ -49,6 +55,7 @@ class JobView:
     seconds: float | None
     notes: tuple[str, ...]
     error: str | None
+    files: tuple[Path, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -123,10 +130,28 @@ class Service:
         """The jobs of these ids that exist, in that order."""
         return [self._view(job) for job in map(self.ledger.job, ids) if job]
 
-    def history(self) -> list[JobView]:
-        """The newest jobs, newest first, without those that were cancelled."""
-        shown = (job for job in self.ledger.jobs(newest=True) if job.state != CANCELLED)
+    def history(self, medium: str = "") -> list[JobView]:
+        """The newest jobs, newest first, without those that were cancelled; of one medium, or of all."""
+        searched = islice(self.ledger.jobs(newest=True), SEARCHED)
+        kept = (job for job in searched if job.state != CANCELLED)
+        shown = (job for job in kept if str(job.values.get("pipeline", "")).startswith(medium))
         return [self._view(job) for job in islice(shown, HISTORY)]
+
+    def kept(self, path: str | Path) -> Path:
+        """A file that a person gave, where it stays as long as what was made of it. Raises StorageError."""
+        given = Path(path).resolve()
+        if given.is_relative_to(self.folder):
+            return given
+        try:
+            content = given.read_bytes()
+        except OSError as error:
+            why = f"{str(path)!r} cannot be read ({error.strerror or error})"
+            raise StorageError(why) from error
+        mark = hashlib.blake2b(content, digest_size=6).hexdigest()
+        copy = self.folder / INPUTS / f"{naming.slug(given.stem)}-{mark}{given.suffix.lower()}"
+        if not copy.is_file():
+            write_atomically(copy, lambda file: file.write(content))
+        return copy
 
     def known(self, job_id: Any) -> int:
         """`job_id` as the id of a job. Raises InputError for anything else."""
@@ -141,22 +166,29 @@ class Service:
         return self.worker.trouble or self.notice
 
     def _view(self, job: Job) -> JobView:
+        files = self._files(job)
         return JobView(
             id=job.id,
             state=job.state,
             progress=job.progress,
             values=job.values,
-            picture=self._picture(job),
+            picture=next((path for path in files if path.suffix == PICTURE), _preview(job)),
             eta_s=self._clock.eta_s(job),
             seconds=job.seconds,
             notes=job.notes,
             error=job.error,
+            files=files,
         )
 
-    def _picture(self, job: Job) -> Path | None:
-        if job.state == DONE and job.result:
-            return self.folder / Path(job.result).name
-        return Path(job.preview) if job.state == LEASED and job.preview else None
+    def _files(self, job: Job) -> tuple[Path, ...]:
+        if job.state != DONE or not job.result:
+            return ()
+        main = self.folder / Path(job.result).name
+        return (main, *companions(main))
+
+
+def _preview(job: Job) -> Path | None:
+    return Path(job.preview) if job.state == LEASED and job.preview else None
 
 
 class _Clock:

@@ -14,6 +14,7 @@ import gradio as gr
 from studio import catalog
 from studio.errors import StudioError
 from studio.training_jobs import Run, TrainingJobs
+from studio.training_plan import dataset_title, datasets
 from studio.web import train_views, views
 from studio.web.controls import ParamControls
 from studio.web.emotion_entry import QUIET
@@ -84,6 +85,8 @@ class TrainEvents:
         form.plan["dataset"].change(
             self.show_dataset, form.plan["dataset"], list(form.groups.values()), **QUIET
         )
+        form.plan["model"].change(self.show_family, form.plan["model"], form.plan["pipeline"], **QUIET)
+        form.plan["pipeline"].change(self.show_data, form.plan["pipeline"], form.plan["dataset"], **QUIET)
         form.plan["basis"].change(self.show_basis, form.plan["basis"], form.plan["taxonomy"], **QUIET)
 
     def _then_look(self, event: Any) -> None:
@@ -143,6 +146,15 @@ class TrainEvents:
         """Outputs: the group of every dataset."""
         updates = [gr.update(visible=name == dataset) for name in self.form.groups]
         return updates if len(updates) > 1 else updates[0]
+
+    def show_family(self, model: str) -> Any:
+        """Output: the family of an embedded base; what it is of another is for the person to say."""
+        return catalog.pipeline_of(model) if model in catalog.models() else gr.skip()
+
+    def show_data(self, pipeline: str) -> Any:
+        """Output: the kinds of data, those of the family's medium."""
+        names = datasets(pipeline)
+        return gr.update(choices=[(dataset_title(name), name) for name in names], value=names[0])
 
     def show_basis(self, basis: str) -> Any:
         """Output: the taxonomy, which only labels need."""

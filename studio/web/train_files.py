@@ -13,8 +13,8 @@ from studio.training_files import GRID
 from studio.training_plan import NAME
 from studio.web.train_views import FILES
 
-# A report is a page of its own: it may show what it holds, and run or fetch nothing.
-POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox"
+# A report is a page of its own: it may show what it holds and give it to keep, and run or fetch nothing.
+POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox allow-downloads"
 
 
 def serve_runs(server: Any, folder: Path) -> None:

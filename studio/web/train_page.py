@@ -110,7 +110,7 @@ def _data(plan: Named) -> tuple[dict[str, ParamControls], dict[str, gr.Group]]:
     found = {name: _specs(name) for name in datasets()}
     first = plan_specs()["dataset"].default
     plan["dataset"] = gr.Dropdown(
-        [(dataset_title(name), name) for name in found],
+        [(dataset_title(name), name) for name in datasets(plan_specs()["pipeline"].default)],
         value=first,
         label="Pictures",
         info=OWN_PICTURES,

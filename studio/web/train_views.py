@@ -12,6 +12,7 @@ from math import log10
 from urllib.parse import quote
 
 from studio.ledger import DONE, LEASED, QUEUED
+from studio.training_files import step_of
 from studio.training_jobs import Run
 from studio.training_plan import PRESETS
 
@@ -184,7 +185,7 @@ def _grid(run: Run) -> str:
     grid = run.news.grid
     if grid is None:
         return ""
-    step = int(grid.stem.removeprefix("step-"))
+    step = step_of(grid)
     source = f"{FILES}/{quote(run.name)}/grids/{quote(grid.name)}"
     alt = f"What the adapter paints at step {step}: valence to the right, arousal upwards"
     return (

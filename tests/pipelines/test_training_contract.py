@@ -8,7 +8,8 @@ import torch
 from studio import catalog
 from studio.emotion import NEUTRAL
 from studio.ports import SetEmotion
-from tests.pipelines.staging import AFRAID, HAPPY, Stage, examples
+from tests.pipelines.staging import AFRAID, HAPPY, PICTURES, Stage, examples
+from tests.training.music_runs import windows
 
 # diffusers 0.42 hands tensors to numpy 2 in the old way
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -47,10 +48,13 @@ def test_a_prediction_sees_the_same_noise_whatever_is_said_and_felt(stage: Stage
         assert not torch.allclose(felt, made, atol=1e-4)
 
 
-def test_a_few_steps_of_training_lower_the_loss(stage: Stage) -> None:
-    module, pipeline = catalog.load("adapter kind", "emotion_lora"), stage.pipeline
+@pytest.mark.parametrize("family", [*PICTURES, "music/score"])
+def test_a_few_steps_of_training_lower_the_loss(family: str) -> None:
+    module = catalog.load("adapter kind", "emotion_lora")
+    pipeline = catalog.load("pipeline", family).Pipeline.tiny(0)
+    shown = examples() if family in PICTURES else windows()
     adapter = module.Adapter.create(pipeline.modules, module.Config(rank=4))
-    prepared, emotions, losses = pipeline.prepare(examples()), [HAPPY, AFRAID, NEUTRAL], []
+    prepared, emotions, losses = pipeline.prepare(shown), [HAPPY, AFRAID, NEUTRAL], []
     optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)
     with adapter.trainable(pipeline.modules) as set_emotion:
         for _ in range(6):

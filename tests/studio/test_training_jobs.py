@@ -22,6 +22,7 @@ from studio.cli import tables
 from studio.errors import InputError, StorageError, StudioError
 from studio.ledger import CANCELLED, LEASED, QUEUED
 from studio.settings import Settings
+from studio.toml_text import to_toml
 from studio.training_jobs import TrainingJobs
 from studio.training_plan import BASES, PRESETS, Plan
 from studio.training_worker import INTERRUPTED
@@ -151,7 +152,7 @@ def test_the_trainer_reads_the_recipe_of_every_preset_and_basis(
     options = training_plan.dataset_options(asked, {"root": str(pictures)})
     recipe = training_plan.recipe(asked, options, 12, tmp_path / "run 🙂")
     path = tmp_path / "recipe.toml"
-    path.write_text(training_plan.to_toml(recipe), "utf-8")
+    path.write_text(to_toml(recipe), "utf-8")
     assert tomllib.loads(path.read_text("utf-8")) == recipe
     read = config.read(path)
     assert (read.steps, read.validation_count) == (PRESETS[preset].steps, 1)

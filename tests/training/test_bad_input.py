@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.utils import DistributedType
 from PIL import Image
 
-from studio.errors import InputError
 from tests.training.small_runs import LIGHT, one_quiet_cpu, recipe  # noqa: F401
 from training import cache
-from training.run import _refuse_sharding, main
+from training.run import main
 
 GOOD = {"file_name": "a.png", "text": "an old boat", "emotion": "joy"}
 
@@ -86,9 +84,3 @@ def test_ctrl_c_while_preparing_is_one_line_and_keeps_what_is_prepared(
     assert main([str(path)]) == 130
     assert capsys.readouterr().err.splitlines()[-1].endswith("go on from what is written")
     assert len(list(run.glob("cache/*/shard-*.safetensors"))) == 1
-
-
-def test_sharding_is_refused_because_it_would_take_the_adapter_apart() -> None:
-    with pytest.raises(InputError, match="FSDP shards what learns"):
-        _refuse_sharding(DistributedType.FSDP)
-    _refuse_sharding(DistributedType.MULTI_GPU)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from studio.emotion import VAD, Emotion, parse_emotion
 from studio.errors import InputError, ModelError
 from studio.ports import Example
 from training import cache
-from training.buckets import Size
+from training.buckets import Size, cut
 
 SHAPES = ((64, 64), (96, 48), (48, 96))
 
@@ -51,7 +52,7 @@ def prepare_text(prompts: Sequence[str]) -> dict[str, torch.Tensor]:
 
 
 def source(pictures: Any, blank: bool = False, sizes: Sequence[Size] = SHAPES[:1]) -> cache.Source:
-    return cache.Source(pictures, prepare, tuple(sizes), prepare_text if blank else None)
+    return cache.Source(pictures, prepare, partial(cut, among=sizes), prepare_text if blank else None)
 
 
 def filled(path: Path, source: cache.Source) -> cache.Cache:
@@ -147,7 +148,7 @@ def test_an_interrupted_cache_is_completed_not_redone(tmp_path: Path) -> None:
         seen.extend(example.prompt for example in examples)
         return prepare(examples, size)
 
-    cache.fill(tmp_path, cache.Source(Pictures(600), watched, SHAPES[:1]))
+    cache.fill(tmp_path, cache.Source(Pictures(600), watched, partial(cut, among=SHAPES[:1])))
     assert seen == [f"picture {index}" for index in range(256, 512)]
 
 
@@ -162,7 +163,7 @@ def test_numbers_that_are_none_are_refused_at_once(tmp_path: Path) -> None:
         return {"pixels": torch.full((len(examples), 1), float("nan"))}
 
     with pytest.raises(ModelError, match="'pixels' is not finite"):
-        cache.fill(tmp_path, cache.Source(Pictures(3), overflowing, SHAPES[:1]))
+        cache.fill(tmp_path, cache.Source(Pictures(3), overflowing, partial(cut, among=SHAPES[:1])))
 
 
 def test_the_key_follows_data_model_and_number_type() -> None:
@@ -181,5 +182,5 @@ def test_captions_that_the_model_does_not_read_whole_are_counted(tmp_path: Path)
     pipeline, picture = Pipeline.tiny(0), np.zeros((64, 64, 3), dtype=np.uint8)
     said = ["short", "x" * 75, "x" * 76, "a long caption " * 30]  # a token a byte and two marks, of 77
     rows = [Example(picture, text, parse_emotion("joy"), {}) for text in said]
-    work = cache.Source(rows, pipeline.prepare, ((64, 64),), unread=pipeline.unread)
+    work = cache.Source(rows, pipeline.prepare, partial(cut, among=[(64, 64)]), unread=pipeline.unread)
     assert filled(tmp_path, work).too_long == 2

@@ -16,9 +16,10 @@ from pipelines.image.sd import Pipeline
 from studio import catalog
 from studio.errors import InputError
 from training import pictures, strength, sweep
+from training.medium import other_prompts
 from training.pictures import PROMPTS
 from training.readers import EmbeddedReader
-from training.strength import Plan, Row, Sweep, other_prompts, ring_point, ring_shots, usable_end
+from training.strength import Plan, Row, Sweep, ring_point, ring_shots, usable_end
 
 SHIPPED = catalog.find_adapter("vad-image")
 

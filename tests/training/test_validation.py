@@ -17,15 +17,19 @@ from PIL import Image
 from adapters.emotion_lora import PRESETS, Adapter, Config
 from pipelines.image import _toys
 from pipelines.image.sd import Pipeline
+from studio import catalog
 from studio.emotion import VAD
 from studio.errors import Cancelled, InputError, ModelError
-from training import config, control, pictures, readers, strength
+from studio.ports import Step
+from training import config, control, medium, pictures, readers, strength
+from training.data import base_samples
 from training.embedded.paintings import one
-from training.pictures import Camera, Shot, sheet
+from training.medium import Shot
+from training.pictures import Camera, read_prompts, sheet
 from training.readers import PHRASES, ClipReader, EmbeddedReader
 from training.run import train
 from training.synthesis.captions import scene_of
-from training.validation import Validator, read_prompts, shots, spread_points
+from training.validation import Validator, prompts_of, shots, spread_points
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +108,11 @@ def test_a_clip_answers_as_its_own_logits_do(clip: Path) -> None:
 
 
 def test_a_recipe_names_its_reader(tmp_path: Path, clip: Path) -> None:
-    assert readers.for_recipe(recipe(tmp_path)) is None  # nothing reads pictures of random weights
-    assert isinstance(readers.for_recipe(recipe(tmp_path, model="emotion-tiny")), EmbeddedReader)
-    assert readers.for_recipe(recipe(tmp_path, model="emotion-tiny", reader="none")) is None
-    found = readers.for_recipe(recipe(tmp_path, reader=str(clip)))
+    reader = medium.of("image/sd").reader
+    assert reader("", "tiny:0") is None  # nothing reads pictures of random weights
+    assert isinstance(reader("", "emotion-tiny"), EmbeddedReader)
+    assert reader("none", "emotion-tiny") is None
+    found = reader(str(clip), "tiny:0")
     assert isinstance(found, ClipReader) and found.name == str(clip)
 
 
@@ -206,6 +211,17 @@ def test_a_camera_renders_bare_and_in_parts_alike() -> None:
     assert whole.shape == (3, 64, 64, 3) and np.abs(whole.astype(int) - parts).max() <= 2
 
 
+# diffusers 0.42 hands tensors to numpy 2 in the old way
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("family", [name for name in catalog.names("pipeline") if name.startswith("image/")])
+def test_a_camera_takes_few_steps_with_every_family(family: str) -> None:
+    """Also where the family leaves the number of steps to the model."""
+    seen: list[Step] = []
+    camera = Camera(catalog.load("pipeline", family).Pipeline.tiny(0), on_step=seen.append)
+    assert camera.take([Shot("a tree", 1)]).shape == (1, 64, 64, 3)
+    assert [(step.done, step.total) for step in seen] == [(1, 2), (2, 2)]
+
+
 def test_a_sheet_has_a_place_for_every_picture() -> None:
     made = sheet(noise(6), ["a", "b", "c"], ["1", "2"], "title", ("across", "down"))
     assert made.width > 3 * 48 and made.height > 2 * 48
@@ -216,12 +232,21 @@ def test_a_sheet_has_a_place_for_every_picture() -> None:
 def test_prompts_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("# mine\na red fox\n\na red fox\n  a blue door \n", "utf-8")
-    assert read_prompts(str(file)) == ("a red fox", "a blue door")
+    work = recipe(tmp_path / "run", validation_prompts=str(file))
+    assert prompts_of(work) == ("a red fox", "a blue door")
+    samples = base_samples.Dataset(model="tiny:0", prompts=str(file))
+    assert samples.description["prompts"] == ["a red fox", "a red fox", "a blue door"]
     file.write_text("a red fox\n", "utf-8")
     with pytest.raises(InputError, match=r"validation_prompts: .* needs at least 2 prompts, has 1"):
-        read_prompts(str(file))
+        prompts_of(work)
+    file.write_text("# none yet\n", "utf-8")
+    with pytest.raises(InputError, match=r"dataset\.prompts: .* has no lines"):
+        _ = base_samples.Dataset(model="tiny:0", prompts=str(file)).description
+    file.write_bytes(b"a \xff fox")
+    with pytest.raises(InputError, match=r"dataset\.prompts: cannot read .* not UTF-8"):
+        read_prompts(str(file), "dataset.prompts")
     with pytest.raises(InputError, match=r"validation_prompts: cannot read .*No such file"):
-        read_prompts(str(tmp_path / "none.txt"))
+        read_prompts(str(tmp_path / "none.txt"), "validation_prompts")
 
 
 def test_a_run_leaves_grids_figures_sweep_range_card_and_report(

@@ -57,8 +57,8 @@ def test_the_form_comes_back_from_its_request(adapter: str, strength: float) -> 
     [
         ({"prompt": " "}, "prompt"),
         ({"emotion": "contentmnt"}, "contentment"),
-        ({"count": 99}, "pictures"),
-        ({"count": 1.5}, "pictures"),
+        ({"count": 99}, "count"),
+        ({"count": 1.5}, "count"),
         ({"strength": 9}, "strength"),
         ({"seed": "x"}, "seed"),
         ({"seed": -1}, "seed"),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,21 +21,11 @@ from PIL import Image, ImageOps
 from studio.emotion import Emotion
 from studio.errors import InputError
 from studio.params import param
+from studio.pictures import UNREADABLE, upright
 from studio.ports import Example
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MIN_SIDE_PX = 32
-# What decoders raise for a file that is cut short or damaged.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in px of the upright picture
 
@@ -144,7 +132,7 @@ def open_picture(path: Path, size_px: int = 0, box: Box | None = None) -> np.nda
         if size_px:
             picture = ImageOps.fit(picture, (size_px, size_px), Image.Resampling.LANCZOS)
         return np.asarray(picture, dtype=np.uint8)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         why = f"cannot read picture {str(path)!r}: {error}"
         raise InputError("file_name", str(path), why) from None
 
@@ -157,11 +145,10 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def _opened(path: Path) -> Image.Image:
     if path.suffix.lower() == ".npy":
-        return Image.fromarray(np.load(path, allow_pickle=False)).convert("RGB")
+        return upright(np.load(path, allow_pickle=False))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # odd tags beside pixels that can be read
-        with Image.open(path) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
+        return upright(path)
 
 
 def _cropped(picture: Image.Image, box: Box) -> Image.Image:

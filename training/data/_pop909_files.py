@@ -25,13 +25,7 @@ from studio.errors import InputError
 MELODY, ACCOMPANIMENT = ("MELODY",), ("BRIDGE", "PIANO")
 METERS = {4: ("4/4", 4), 6: ("6/8", 2)}  # beats of a bar: meter, sixteenths of a beat
 SHORTEST = 4  # bars of a stretch
-_ROOTS = {
-    name: i
-    for i, names in enumerate(
-        ["C", "C# Db", "D", "D# Eb", "E Fb", "F E#", "F# Gb", "G", "G# Ab", "A", "A# Bb", "B Cb"]
-    )
-    for name in names.split()
-}
+_ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIMPLER = {"maj6": "maj", "min6": "min", "minmaj7": "min", "hdim7": "dim", "dim7": "dim", "sus4(b7)": "sus4"}
 _SCALE = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))
 _TRUST = 0.05  # a signature that fits this share of the sound better than the annotated one replaces it
@@ -149,7 +143,7 @@ def _keys(
     modes = np.zeros(len(middles), dtype=np.int64)
     for start, end, name in song.keys:
         root, mode = name.split(":")
-        major = (_ROOTS[root] + (3 if mode.startswith("min") else 0)) % 12
+        major = (_root(root) + (3 if mode.startswith("min") else 0)) % 12
         major = _better_fit(song, start, end, major)
         begin = 0 if start == song.keys[0][0] else int(np.searchsorted(middles, start))
         shifts[begin:] = (5 - major) % 12 - 5  # what is nearer, down or up
@@ -184,10 +178,15 @@ def _chords(
     return chords
 
 
+def _root(name: str) -> int:
+    """Pitch class of a name such as "F#" or "Bb"."""
+    return (_ROOTS[name[0]] + name.count("#") - name[1:].count("b")) % 12
+
+
 def _chord(name: str, shift: int) -> int:
     """Class of a chord such as "F#:min7/b7"; the bass note is heard in the voices, so it is not kept."""
     if ":" not in name:
         return 0
     root, quality = name.split("/")[0].split(":")
     quality = _SIMPLER.get(quality, quality)
-    return 1 + (_ROOTS[root] + shift) % 12 * len(fields.QUALITIES) + list(fields.QUALITIES).index(quality)
+    return 1 + (_root(root) + shift) % 12 * len(fields.QUALITIES) + list(fields.QUALITIES).index(quality)

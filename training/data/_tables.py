@@ -15,16 +15,16 @@ Made = TypeVar("Made")
 _SHOWN = 20  # problems that a message lists
 
 
-def read_text(path: Path, option: str = "root") -> str:
-    """The whole of a UTF-8 file. InputError says what is wrong with it; `option` of the data set named it."""
+def read_text(path: Path) -> str:
+    """The whole of a UTF-8 file. InputError says what is wrong with it."""
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         why = f"{str(path)!r} is not UTF-8 text (byte {error.start})"
-        raise InputError(f"dataset.{option}", str(path), why) from None
+        raise InputError("dataset.root", str(path), why) from None
     except OSError as error:
         why = f"cannot read {str(path)!r}: {error.strerror or error}"
-        raise InputError(f"dataset.{option}", str(path), why) from None
+        raise InputError("dataset.root", str(path), why) from None
 
 
 def read_json(path: Path) -> Any:

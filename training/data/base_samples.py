@@ -22,8 +22,7 @@ from studio.errors import InputError
 from studio.params import param
 from studio.ports import Example
 from training.data._pictures import open_picture
-from training.data._tables import read_text
-from training.pictures import PROMPTS, Camera, Shot, save_png
+from training.pictures import Camera, Shot, read_prompts, save_png
 
 ROWS = 8  # rendered together
 
@@ -72,10 +71,7 @@ class Dataset:
 
     @cached_property
     def _prompts(self) -> tuple[str, ...]:
-        if not self.prompts:
-            return PROMPTS
-        lines = read_text(Path(self.prompts).expanduser(), "prompts").splitlines()
-        found = tuple(line.strip() for line in lines if line.strip())
+        found = read_prompts(self.prompts, "dataset.prompts")
         if not found:
             raise InputError("dataset.prompts", self.prompts, f"{self.prompts!r} has no lines")
         return found
