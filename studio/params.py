@@ -25,8 +25,8 @@ from studio.errors import InputError, nearest
 class ParamSpec:
     """What is known about one parameter. `type` is one of bool, int, float, str.
 
-    `of`: the input file that it is about, without which it means nothing; `several`: words of which any number
-    may be named, comma separated.
+    `of`: the input file that it is about, without which it means nothing; `several`: words of which any
+    number may be named, comma separated.
     """
 
     name: str

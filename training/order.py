@@ -149,9 +149,6 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 def split(count: int, recipe: Recipe, files: Sequence[str] = ()) -> tuple[list[int], list[int]]:
     """Rows held out for validation, and the rest. `files`: of each row; no file is in both, "" is none."""
-    if count <= recipe.validation_count:
-        why = f"holds out {recipe.validation_count} of {count} usable examples; nothing is left to learn from"
-        raise InputError("validation_count", recipe.validation_count, why, str(count // 10))
     rows = np.random.default_rng([recipe.seed, VALIDATION]).permutation(count).tolist()
     chosen = rows
     if any(files):  # the rows of a file together, files in the order of their first row
@@ -161,6 +158,9 @@ def split(count: int, recipe: Recipe, files: Sequence[str] = ()) -> tuple[list[i
     known = {files[row] for row in held_out if files and files[row]}
     rest = (row for row in rows if row not in held_out)
     learnt = [row for row in rest if not files or files[row] not in known]
+    if not learnt:
+        why = f"holds out {recipe.validation_count} of {count} usable examples; nothing is left to learn from"
+        raise InputError("validation_count", recipe.validation_count, why, str(count // 10))
     return [row for row in rows if row in held_out], learnt
 
 

@@ -51,7 +51,7 @@ def schedule(stage: int, lag: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]
 def _of_bars(name: str, count: int) -> NDArray[np.int64]:
     """(bars, 1) or (bars, tokens): what each bar's own turn adds to a field's moments."""
     bars = np.arange(count)
-    if name in PLAN:
+    if name in (*PLAN, "melody", "voices"):
         return _halving(count)[:, None]
     if name == "chord":
         half = (bars[:, None] * 2 + np.arange(2)) % len(CHORD_ORDER)

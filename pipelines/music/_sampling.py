@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import ConfigMixin, DiffusionPipeline, SchedulerMixin
 from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipelines.music import _fields as fields
@@ -24,8 +25,9 @@ from pipelines.music._network import MusicTransformer
 
 WINDOW_BARS = 16  # what the network was trained on
 CONTEXT_BARS = 8  # of them known when a longer piece goes on
-# Logits of bars that repeat another count more, the more alike both are to be: a form is kept.
-CERTAINTY = (1.0, 1.0, 1.3, 2.5)
+# What is added to the logit of the token that a bar repeats, by likeness, so that bars become as alike as their
+# form says; without it errors add up, and repeats drift apart.
+PULL = (0.0, 1.0, 1.7, 3.5)
 BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
 
 
@@ -77,10 +79,14 @@ class AbsorbingScheduler(SchedulerMixin, ConfigMixin):
         logits: dict[str, Tensor],
         timestep: Moment,
         draft: Draft,
+        repeated: NDArray[np.int64],
         way: Way,
         generator: torch.Generator,
     ) -> None:
-        """Write the tokens of `timestep`. `logits`: field -> (bars, per_bar, voices, classes)."""
+        """Write the tokens of `timestep`; `repeated` (bars, WIDTH): the bars that those of `draft` repeat.
+
+        `logits`: field -> (bars, per_bar, voices, classes).
+        """
         for name, due in timestep.tokens.items():
             spec = FIELDS[name]
             chosen = due & draft.unwritten[:, spec.tokens]  # a length is known where nothing begins
@@ -88,36 +94,50 @@ class AbsorbingScheduler(SchedulerMixin, ConfigMixin):
                 continue
             where = torch.from_numpy(chosen)
             found = logits[name].flatten(1, 2)[where].float()
-            found = found.masked_fill(~torch.from_numpy(_legal(draft, name)[chosen]), -torch.inf)
-            certain = torch.tensor(CERTAINTY)[torch.from_numpy(draft.likeness)]
-            found = found * certain[torch.from_numpy(chosen.nonzero()[0])][:, None]
-            drawn = draw(found, way, generator, name in ("melody", "voices"))
+            found = found + torch.from_numpy(_pull(draft, repeated, name, chosen))
+            legal = torch.from_numpy(_legal(draft, name)[chosen])
+            drawn = draw(found, legal, way, generator, name in ("melody", "voices"))
             draft.tokens[:, spec.tokens][chosen] = drawn.numpy()
 
 
-def draw(logits: Tensor, way: Way, generator: torch.Generator, onsets: bool = False) -> Tensor:
-    """One class of each row of logits (N, classes), from the smallest set that holds `top_p` of the mass.
+def _pull(
+    draft: Draft, repeated: NDArray[np.int64], name: str, chosen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(tokens chosen, classes) what the repeated bars add to logits."""
+    spec = FIELDS[name]
+    bar, _ = np.nonzero(chosen)
+    token = repeated[:, spec.tokens][chosen]
+    pull = np.zeros((len(token), spec.classes + 1), dtype=np.float32)
+    pull[np.arange(len(token)), token] = np.asarray(PULL, dtype=np.float32)[draft.likeness[bar]]
+    return pull[:, :-1]  # the last class is "not written"
 
-    `onsets`: class 0 is silence, the others are pitches. Then the set is one of pitches, and how likely it is
-    that anything sounds stays as it was: silence, one class against many, would gain by every cut.
+
+def draw(
+    logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, onsets: bool = False
+) -> Tensor:
+    """One `legal` class of each row of logits (N, classes), from the likeliest that hold `top_p` of the mass.
+
+    `onsets`: class 0 is silence, the others are pitches. Then the choice is among pitches, and how likely it is
+    that anything sounds stays as it was: silence, one class against many, would gain by whatever is cut.
     """
     logits = (logits / way.temperature).log_softmax(dim=-1)
     if onsets:
-        pitches = logits[:, 1:]
-        sounds = pitches.logsumexp(dim=-1, keepdim=True)
-        kept = _nucleus(pitches - sounds, way.top_p).log_softmax(dim=-1) + sounds
-        logits = torch.cat([logits[:, :1], kept], dim=-1)
+        sounds = logits[:, 1:].logsumexp(dim=-1, keepdim=True)
+        pitches = _nucleus(logits[:, 1:], legal[:, 1:], way.top_p) + sounds
+        logits = torch.cat([logits[:, :1].masked_fill(~legal[:, :1], -torch.inf), pitches], dim=-1)
     else:
-        logits = _nucleus(logits, way.top_p)
+        logits = _nucleus(logits, legal, way.top_p)
     noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)))
-    return (logits.nan_to_num(-torch.inf, neginf=-torch.inf) + noise).argmax(dim=-1)
+    return (logits + noise).argmax(dim=-1)
 
 
-def _nucleus(logits: Tensor, top_p: float) -> Tensor:
-    """The log-probabilities of the likeliest classes that hold `top_p` together; the others at -inf."""
+def _nucleus(logits: Tensor, legal: Tensor, top_p: float) -> Tensor:
+    """Log-probabilities of the likeliest legal classes that hold `top_p` together; all others -inf."""
+    logits = logits.masked_fill(~legal, -torch.inf)
     ordered, places = logits.sort(dim=-1, descending=True)
-    shares = ordered.exp()
-    ordered = ordered.masked_fill(shares.cumsum(dim=-1) - shares > top_p, -torch.inf)
+    shares = ordered.softmax(dim=-1)
+    ordered = ordered.masked_fill(shares.cumsum(dim=-1) - shares > top_p, -torch.inf).log_softmax(dim=-1)
+    ordered = ordered.nan_to_num(-torch.inf, neginf=-torch.inf)  # where nothing is legal
     return torch.empty_like(ordered).scatter_(-1, places, ordered)
 
 
@@ -170,7 +190,7 @@ class MusicDiffusionPipeline(DiffusionPipeline):
             total = done + windows * len(self.scheduler.timesteps)
             for moment in list(self.scheduler.timesteps):
                 logits = self._logits(draft, bars, tuple(moment.tokens), way.emphasis)
-                self.scheduler.step(logits, moment, part, way, generator)
+                self.scheduler.step(logits, moment, part, draft.tokens[draft.sources[bars]], way, generator)
                 _tidy(part, moment)
                 done += 1
                 on_step(done, max(total, done))

@@ -54,7 +54,7 @@ class Params:
     meter: str = param("4/4", "of a new piece", choices=tuple(METERS), advanced=False)
     key: str = param("auto", "of a new piece", choices=("auto", *KEYS), advanced=False)
     tempo_bpm: float | None = param(
-        None, "mean tempo; open: as the feeling wants", min=30, max=240, unit="quarters/min", advanced=False
+        None, "mean, in quarters; open: as the feeling wants", min=30, max=240, unit="bpm", advanced=False
     )
     instruments: str = param("auto", "who plays", choices=instruments.names(), advanced=False)
     format: str = param("wav", "of the sound beside the MIDI file", choices=audio_files.FORMATS)

@@ -141,7 +141,7 @@ def _bake_notes(point: tuple[float, ...], strength: float, card: Mapping[str, An
     low, high = card.get("strength_range", (-2, 2))
     if not low <= strength <= high:
         usable = tables.strengths(card)
-        notes.append(f"strength {strength:g} is outside {usable}, where pictures keep their prompt")
+        notes.append(f"strength {strength:g} is outside {usable}, the range that was measured as usable")
     return notes
 
 

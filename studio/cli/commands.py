@@ -44,7 +44,10 @@ def run_render(args: argparse.Namespace) -> int:
     """Render one request, or `--count` of them with seeds one apart; the paths go to stdout."""
     record = recorded(args.source) if args.source else None
     given = _given(args, (*_REQUEST_FLAGS, *args.param_names))
-    first = request.RenderRequest.parse({**(record["request"] if record else {}), **given})
+    recorded_values = record["request"] if record else {}
+    if args.inputs:
+        given["inputs"] = {**recorded_values.get("inputs", {}), **_files(args.inputs)}
+    first = request.RenderRequest.parse({**recorded_values, **given})
     count = _whole("count", args.count, 1, MAX_COUNT)
     seeds = [(first.seed + index) % (request.MAX_SEED + 1) for index in range(count)]
     requests = [dataclasses.replace(first, seed=seed) for seed in seeds]
@@ -158,6 +161,19 @@ def run_app(args: argparse.Namespace) -> int:
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(args, name, None)) is not None}
+
+
+def _files(pairs: Sequence[str]) -> dict[str, str]:
+    """`NAME=FILE` of every --input."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not (equals and name and file):
+            raise InputError("--input", pair, f"expected NAME=FILE, got {pair!r}")
+        if name in found:
+            raise InputError("--input", pair, f"{name!r} is named twice")
+        found[name] = file
+    return found
 
 
 def _whole(name: str, text: str, low: int, high: int) -> int:

@@ -21,11 +21,16 @@ def model(name: str) -> Model | None:
 
 
 def facts(found: Model) -> dict[str, Any]:
-    """Parameters of each part; bytes to render and to train one picture at a time, at the model's size."""
-    return {
+    """Parameters of each part; of what makes pictures also bytes to render and to train one at a time, at the
+    model's size."""
+    known = {
         "model": found.name,
-        "size_px": list(found.native_px),
         "parameters": {name: part.parameters for name, part in found.components.items()},
+    }
+    if found.decoder is None:
+        return known
+    return known | {
+        "size_px": list(found.native_px),
         "render_bytes": {dtype: _render(found, dtype) for dtype in _DTYPES},
         "training_bytes": {dtype: _training(found, dtype) for dtype in _DTYPES},
     }
@@ -34,6 +39,9 @@ def facts(found: Model) -> dict[str, Any]:
 def text(name: str, found: Model) -> str:
     """The same for people."""
     parts = ", ".join(f"{part} {one.parameters / 1e6:,.1f} million" for part, one in found.components.items())
+    named = [f"model       {name}", f"parameters  {parts}"]
+    if found.decoder is None:
+        return "\n".join(named)
     known = facts(found)
     rows = [
         [
@@ -47,8 +55,7 @@ def text(name: str, found: Model) -> str:
     size = "{}x{}".format(*found.native_px)
     return "\n".join(
         [
-            f"model       {name}",
-            f"parameters  {parts}",
+            *named,
             table(f"memory on an accelerator, about, for one {size} px picture", head, rows),
             "  'fast' to 'sequential' are values of EMOTION_STUDIO_MEMORY; training is one example,",
             "  without and with gradient_checkpointing, and 16 bytes for each number of the adapter on top",

@@ -159,6 +159,9 @@ def _render(parser: _Parser) -> None:
         parser, "an adapter to wear, may be repeated; 'none' is the bare model (default: the model's own)"
     )
     parser.add_argument(
+        "--input", metavar="NAME=FILE", action="append", dest="inputs", help="a file that the pipeline takes"
+    )
+    parser.add_argument(
         "--from", metavar="FILE", dest="source", help="take every value from the record in FILE"
     )
     parser.add_argument(

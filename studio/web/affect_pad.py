@@ -118,13 +118,14 @@ def trail_of(curve: EmotionCurve) -> list[list[float]]:
     """The way of a curve across the plane as (valence, arousal) points; empty for a constant."""
     if curve.is_constant:
         return []
-    return [[round(vad.valence, 4), round(vad.arousal, 4)] for vad in curve.sample(TRAIL_POINTS)]
+    points = curve.sample(TRAIL_POINTS, curve.keys[-1].at or None)  # one in seconds ends at its last key
+    return [[round(vad.valence, 4), round(vad.arousal, 4)] for vad in points]
 
 
 def nearest_text(vad: VAD, taxonomy: str) -> str:
     """`nearest: contentment 62%, calm 21%`; a point at neutral has no feeling to name."""
     if vad == NEUTRAL:
-        return "neutral: the picture as the model knows it"
+        return "neutral: as the model knows it"
     shares = sorted(lexicon().weights(vad, taxonomy).items(), key=lambda pair: -pair[1])
     named = [pair for index, pair in enumerate(shares[:NAMED]) if not index or pair[1] >= LEAST_SHARE]
     return "nearest: " + ", ".join(f"{word} {share:.0%}" for word, share in named)

@@ -28,6 +28,10 @@ class ParamControls:
         pairs = [(spec, _text(value)) for spec, value in zip(self.specs, given, strict=True)]
         return {spec.name: value for spec, value in pairs if value is not None and value != ""}
 
+    def of_unit(self, unit: str) -> list[gr.components.Component]:
+        """The controls of the parameters that are in a unit."""
+        return [part for spec, part in zip(self.specs, self.components, strict=True) if spec.unit == unit]
+
     def updates(self, values: Mapping[str, Any]) -> list[Any]:
         """What each control shows for a request; parameters that it does not name go back to the default."""
         return [gr.update(value=_shown(spec, values.get(spec.name, spec.default))) for spec in self.specs]

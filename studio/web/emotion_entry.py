@@ -5,7 +5,9 @@ Where what is made has a length, a curve editor too: then pad and picker are tho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -51,14 +53,49 @@ class EmotionEntry:
         return [update for face, update in updates if face is not self.text]
 
 
-def emotion_entry(prefix: str = "", with_curve: bool = False) -> EmotionEntry:
+def emotion_entry(prefix: str = "") -> EmotionEntry:
     """Build the card where the page is being built, and wire its faces to each other."""
-    curve = CurveEditor(elem_id=f"{prefix}curve") if with_curve else None
     pad = AffectPad(elem_id=f"{prefix}pad")
     with gr.Row(elem_classes="emotion-row"):
-        label = gr.Dropdown(_choices(DEFAULT_TAXONOMY), value=None, label="Feeling", min_width=130)
-        taxonomy = gr.Dropdown(taxonomies(), value=DEFAULT_TAXONOMY, label="in the words of", min_width=170)
-    intensity = gr.Slider(INTENSITY.min or 0, INTENSITY.max or 1, 1, step=INTENSITY.step, label="Intensity")
+        label, taxonomy = _label(), _taxonomy()
+    intensity = _intensity()
+    entry = EmotionEntry(pad, taxonomy, label, intensity, *_text(prefix))
+    _wire(entry)
+    return entry
+
+
+def emotion_curve_entry(prefix: str, examples: Sequence[str] = ()) -> EmotionEntry:
+    """The same for what has a length: first the curve and its text, then the point of it that is chosen."""
+    curve = CurveEditor(elem_id=f"{prefix}curve")
+    text, problem = _text(prefix)
+    with gr.Row(elem_id=f"{prefix}curves", elem_classes="chips"):
+        chips = [gr.Button(example, size="sm") for example in examples]
+    with gr.Row(elem_classes="emotion-point"):
+        with gr.Column(min_width=250, scale=5):
+            pad = AffectPad(elem_id=f"{prefix}pad")
+        with gr.Column(min_width=140, scale=3):
+            label, taxonomy, intensity = _label(), _taxonomy(), _intensity()
+    entry = EmotionEntry(pad, taxonomy, label, intensity, text, problem, curve)
+    _wire(entry)
+    for chip, example in zip(chips, examples, strict=True):
+        chip.click(partial(_from_example, example), taxonomy, entry.faces, **QUIET)
+    return entry
+
+
+def _label() -> gr.Dropdown:
+    return gr.Dropdown(_choices(DEFAULT_TAXONOMY), value=None, label="Feeling", min_width=130)
+
+
+def _taxonomy() -> gr.Dropdown:
+    return gr.Dropdown(taxonomies(), value=DEFAULT_TAXONOMY, label="in the words of", min_width=130)
+
+
+def _intensity() -> gr.Slider:
+    low, high = INTENSITY.min or 0, INTENSITY.max or 1
+    return gr.Slider(low, high, 1, step=INTENSITY.step, label="Intensity")
+
+
+def _text(prefix: str) -> tuple[gr.Textbox, gr.HTML]:
     text = gr.Textbox(
         "neutral",
         label="As text",
@@ -68,10 +105,7 @@ def emotion_entry(prefix: str = "", with_curve: bool = False) -> EmotionEntry:
         elem_classes="emotion-text",
         info=EXAMPLE,
     )
-    problem = gr.HTML(apply_default_css=False, elem_id=f"{prefix}emotion-problem")
-    entry = EmotionEntry(pad, taxonomy, label, intensity, text, problem, curve)
-    _wire(entry)
-    return entry
+    return text, gr.HTML(apply_default_css=False, elem_id=f"{prefix}emotion-problem")
 
 
 def _wire(entry: EmotionEntry) -> None:
@@ -126,9 +160,12 @@ def _from_text(text: str, taxonomy: str, drawn: Drawn | None = None) -> list[Any
     return [pad, label, intensity, gr.skip(), problem, *curve]  # never write where somebody types
 
 
-def _from_label(
-    taxonomy: str, label: str | None, intensity: float, drawn: Drawn | None = None
-) -> list[Any]:
+def _from_example(text: str, taxonomy: str) -> list[Any]:
+    faces = Faces.of_text(text, taxonomy)
+    return _show(faces, Drawn(faces.curve))
+
+
+def _from_label(taxonomy: str, label: str | None, intensity: float, drawn: Drawn | None = None) -> list[Any]:
     if label is None:
         return [gr.skip()] * (5 if drawn is None else 6)
     try:

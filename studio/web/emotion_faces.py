@@ -42,7 +42,7 @@ class Faces:
             why = f"has {len(text)} characters; at most {MAX_TEXT_CHARS} are read"
             raise InputError("emotion", text, why)
         curve = parse_curve(text if text.strip() else "neutral")
-        vad = curve.at(0.0)
+        vad = curve.keys[0].emotion.vad
         label = _named_label(curve, taxonomy) or lexicon().nearest(vad, taxonomy).word
         return cls(text, vad, taxonomy, label, _intensity(vad, label, taxonomy), curve)
 
@@ -63,7 +63,7 @@ class Faces:
         name = label if same else found.name
         text = name if share == 1 else f"{name}:{share:g}"
         curve = parse_curve(text)
-        return cls(text, curve.at(0.0), taxonomy, label, share, curve)
+        return cls(text, curve.keys[0].emotion.vad, taxonomy, label, share, curve)
 
 
 def point_text(vad: VAD) -> str:
@@ -97,7 +97,7 @@ def _named_label(curve: EmotionCurve, taxonomy: str) -> str | None:
     word = name.partition("/")[2] if lexicon().is_qualified(name) else name
     if word not in labels(taxonomy):
         return None
-    return word if _are_parallel(curve.at(0.0), lexicon().lookup(f"{taxonomy}/{word}").vad) else None
+    return word if _are_parallel(curve.keys[0].emotion.vad, lexicon().lookup(f"{taxonomy}/{word}").vad) else None
 
 
 def _are_parallel(one: VAD, other: VAD) -> bool:

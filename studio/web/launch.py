@@ -16,13 +16,14 @@ from studio.errors import InputError
 from studio.settings import Settings
 from studio.web import train_events
 from studio.web.image_page import image_page
+from studio.web.music_page import music_page
 from studio.web.service import Service
 from studio.web.theme import SCRIPT, STYLE, theme
 from studio.web.train_files import serve_runs
 from studio.web.train_page import train_page
 
 PORTS_TRIED = 20
-MAX_UPLOAD = "64mb"
+MAX_UPLOAD = "512mb"  # soundfonts are large
 log = logging.getLogger("studio")
 HEADER = (
     '<header class="masthead"><h1>Emotion Studio</h1><p>Say what it shows. Choose what it feels.</p></header>'
@@ -49,8 +50,11 @@ def build(service: Service) -> gr.Blocks:
         gr.HTML(HEADER, apply_default_css=False)
         timer: Any = gr.Timer(train_events.BUSY_S)  # not in its tab, where it would rest until that is opened
         with gr.Tabs(elem_id="pages"):
+            adapters = {}
             with gr.Tab("Image", id="image"):
-                adapters = image_page(service, page)
+                adapters["image"] = image_page(service, page)
+            with gr.Tab("Music", id="music"):
+                adapters["music"] = music_page(service, page)
             with gr.Tab("Train", id="train"):
                 train_page(service.training, page, adapters, timer)
     return page

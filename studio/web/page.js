@@ -1,13 +1,14 @@
 () => {
   // Gradio's text box reports typing when a key makes a character: deleting, pasting and cutting go unnoticed.
   document.addEventListener("input", (event) => {
-    if (!event.target.closest("#emotion-text")) return;
+    if (!event.target.closest(".emotion-text")) return;
     setTimeout(() => event.target.dispatchEvent(new KeyboardEvent("keypress", { key: "Unidentified" })));
   });
-  // On a phone the picture is below the form.
+  // On a phone the result is below the form.
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("#render") || window.innerWidth >= 760) return;
-    document.querySelector("#stage").scrollIntoView({ behavior: "smooth", block: "start" });
+    if (!event.target.closest(".make") || window.innerWidth >= 760) return;
+    const stage = event.target.closest('[role="tabpanel"]').querySelector(".result-stage");
+    stage.scrollIntoView({ behavior: "smooth", block: "start" });
   });
   // A refresh, or an address that was kept, opens the same page again: #train.
   const tab = (name) => [...document.querySelectorAll('[role="tab"]')].find((each) => named(each) === name);

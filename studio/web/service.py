@@ -137,10 +137,14 @@ class Service:
         shown = (job for job in kept if str(job.values.get("pipeline", "")).startswith(medium))
         return [self._view(job) for job in islice(shown, HISTORY)]
 
+    def has(self, path: str | Path) -> bool:
+        """Whether a file is one that this service made or keeps."""
+        return Path(path).resolve().is_relative_to(self.folder)
+
     def kept(self, path: str | Path) -> Path:
         """A file that a person gave, where it stays as long as what was made of it. Raises StorageError."""
         given = Path(path).resolve()
-        if given.is_relative_to(self.folder):
+        if self.has(given):
             return given
         try:
             content = given.read_bytes()

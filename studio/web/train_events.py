@@ -18,7 +18,7 @@ from studio.training_plan import dataset_title, datasets
 from studio.web import train_views, views
 from studio.web.controls import ParamControls
 from studio.web.emotion_entry import QUIET
-from studio.web.image_events import adapter_choices
+from studio.web.page_form import adapter_choices
 from studio.web.tiles import Tiles
 
 FOLDER = "Folder"  # what the form calls dataset.root
@@ -59,12 +59,12 @@ class TrainResult:
     timer: gr.Timer
     focus: gr.State
     seen: gr.State
-    adapters: gr.Dropdown  # of the image page
+    adapters: dict[str, gr.Dropdown]  # the lists of the other pages, by medium
 
     @property
     def outputs(self) -> list[Any]:
         shown = [self.detail, self.report, self.command, self.listing, self.stop, self.resume]
-        return [*shown, self.trouble, self.timer, self.adapters, self.seen]
+        return [*shown, self.trouble, self.timer, *self.adapters.values(), self.seen]
 
 
 class TrainEvents:
@@ -135,12 +135,13 @@ class TrainEvents:
         can_stop, can_resume = bool(one and one.is_open), bool(one and one.can_resume)
         trouble = views.problem(self.jobs.worker.trouble)
         every_s = BUSY_S if any(run.is_open or run.is_ending for run in runs) else IDLE_S
-        adapters = adapter_choices()
+        adapters = [adapter_choices(medium) for medium in self.result.adapters]
         mark = views.signature([*html, can_stop, can_resume, trouble, every_s, adapters])
         if mark == seen:
             return [gr.skip()] * len(self.result.outputs)
         buttons = [gr.update(visible=can_stop), gr.update(visible=can_resume)]
-        return [*html, *buttons, trouble, gr.Timer(every_s), gr.update(choices=adapters), mark]
+        lists = [gr.update(choices=choices) for choices in adapters]
+        return [*html, *buttons, trouble, gr.Timer(every_s), *lists, mark]
 
     def show_dataset(self, dataset: str) -> list[Any]:
         """Outputs: the group of every dataset."""

@@ -32,9 +32,11 @@ MORE = ("rank", "steps", "batch_size", "learning_rate", "mixed_precision", "seed
 Named = dict[str, gr.components.Component]
 
 
-def train_page(jobs: TrainingJobs, page: gr.Blocks, adapters: gr.Dropdown, timer: gr.Timer) -> None:
-    """Build the page inside `page` and wire it. `adapters`: the list of the image page, kept up to date;
-    `timer`: says when to look at the runs."""
+def train_page(
+    jobs: TrainingJobs, page: gr.Blocks, adapters: dict[str, gr.Dropdown], timer: gr.Timer
+) -> None:
+    """Build the page inside `page` and wire it. `adapters`: the lists of the other pages by medium, kept up
+    to date; `timer`: says when to look at the runs."""
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=340, elem_classes="column-form"):
             form = _form()
@@ -142,7 +144,7 @@ def _specs(name: str) -> tuple[ParamSpec, ...]:
     )
 
 
-def _result(adapters: gr.Dropdown, timer: gr.Timer) -> TrainResult:
+def _result(adapters: dict[str, gr.Dropdown], timer: gr.Timer) -> TrainResult:
     trouble = gr.HTML(apply_default_css=False)
     detail = gr.HTML(train_views.detail(None), apply_default_css=False, elem_id="run")
     with gr.Row(elem_classes="result-buttons"):

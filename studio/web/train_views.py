@@ -21,7 +21,7 @@ EMPTY = (
     "No adapter has been trained here yet.<br>"
     f"<small>Choose a base and pictures, press Start. A quick look takes {PRESETS['quick'].time}.</small>"
 )
-STARTING = "starting: loading the model and preparing the pictures, which is done once"
+STARTING = "starting: loading the model and preparing the data, which is done once"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 200, 46, 22, 10, 8  # of the chart, in its own units
 POINTS = 240  # a curve has no more than it is wide
 CHECKED = ("validation_loss", "validation_loss_base")  # drawn over the training loss
@@ -29,10 +29,10 @@ TITLES = {
     "validation_loss": "Held-out loss, with their own feelings",
     "validation_loss_other_emotions": "... with each other's feelings",
     "validation_loss_base": "... without the adapter",
-    "control_prompt": "Share of pictures that keep their prompt",
+    "control_prompt": "Share of pictures that keep their prompt; of bars that are music",
 }
 HINTS = {
-    "validation_loss": "Loss: how wrong it still is, here on pictures that it does not learn from. The "
+    "validation_loss": "Loss: how wrong it still is, here on examples that it does not learn from. The "
     "first is the smallest of the three when feelings were learnt.",
     "control_valence_r": "Control: how what is read from its pictures follows what was asked, as a "
     "correlation. 1 is best; below chance it says nothing.",

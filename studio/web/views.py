@@ -41,10 +41,11 @@ def _figure(view: JobView, is_one_of_several: bool) -> str:
     if is_one_of_several:
         title = f"Picture {view.id}: {view.word}"
         picture = f'<button class="stage-pick" data-job="{view.id}" aria-label="{title}">{picture}</button>'
-    return f'<figure class="stage-{view.state}">{picture}<figcaption>{_caption(view)}</figcaption></figure>'
+    return f'<figure class="stage-{view.state}">{picture}<figcaption>{caption(view)}</figcaption></figure>'
 
 
-def _caption(view: JobView) -> str:
+def caption(view: JobView) -> str:
+    """How far a job is, what went wrong, what there is to know about the result."""
     if view.is_open:
         percent = round(view.progress * 100)
         bar = (
@@ -78,11 +79,16 @@ def _picture(view: JobView) -> str:
     if view.picture is None:
         return ""
     source = file_url(view.picture) if view.is_done else _inline(view.picture)
-    return f'<img src="{source}" alt="{_alt(view)}">' if source else ""
+    return f'<img src="{source}" alt="{alt(view)}">' if source else ""
 
 
-def _alt(view: JobView) -> str:
-    return escape(f"{view.values['prompt']}, feeling: {view.values['emotion']}", quote=True)
+def alt(view: JobView) -> str:
+    """A job in words, for an attribute of a tag."""
+    return escape(f"{_name(view)}, feeling: {view.values['emotion']}", quote=True)
+
+
+def _name(view: JobView) -> str:
+    return view.values["prompt"] or "untitled"
 
 
 def file_url(path: Path) -> str:
@@ -107,7 +113,7 @@ def strip(views: Sequence[JobView], focus: Sequence[int]) -> str:
 
 
 def _tile(view: JobView, is_shown: bool) -> str:
-    title = escape(f"{view.values['prompt']} ({view.values['emotion']}): {view.word}", quote=True)
+    title = escape(f"{_name(view)} ({view.values['emotion']}): {view.word}", quote=True)
     inside = _picture(view) if view.is_done else f"<span>{_tile_words(view)}</span>"
     return (
         f'<button class="tile tile-{view.state}" data-job="{view.id}" title="{title}" aria-label="{title}" '
@@ -146,7 +152,9 @@ def _facts(view: JobView) -> list[tuple[str, str]]:
     facts.insert(1, ("Emotion", f"{emotion} ({_points(emotion)})"))
     facts.append(("Adapters", ", ".join(values.pop("adapters")) or "none"))
     values.pop("negative_prompt", None)
-    facts += [(name.replace("_", " ").capitalize(), str(value)) for name, value in values.items()]
+    facts += [(f"From {name}", Path(path).name) for name, path in values.pop("inputs", {}).items()]
+    rest = ((name, str(value)) for name, value in values.items() if value != "")
+    facts += [(name.replace("_", " ").capitalize(), value) for name, value in rest]
     if view.seconds is not None:
         facts.append(("Took", f"{view.seconds:.1f} s"))
     return facts
@@ -158,8 +166,8 @@ def _points(emotion: str) -> str:
         curve = parse_curve(emotion)
     except StudioError:  # words of a lexicon that has changed since
         return "unknown to this version"
-    moments = (0.0,) if curve.is_constant else (0.0, 1.0)
-    points = (curve.at(moment).as_tuple() for moment in moments)
+    keys = curve.keys[:1] if curve.is_constant else (curve.keys[0], curve.keys[-1])
+    points = (key.emotion.vad.as_tuple() for key in keys)
     return " to ".join("valence {:.2f}, arousal {:.2f}, dominance {:.2f}".format(*point) for point in points)
 
 

@@ -205,14 +205,19 @@ def test_cutting_the_tail_of_pitches_does_not_make_silence_likelier() -> None:
     logits = torch.cat([torch.full((4000, 1), 2.0), torch.zeros(4000, 20)], dim=1)
     sounds = 20 / (20 + np.exp(2.0))
     for top_p in (1.0, 0.5):
-        drawn = sampling.draw(logits, sampling.Way(top_p=top_p), torch.Generator().manual_seed(0), True)
+        every, way = torch.ones_like(logits, dtype=torch.bool), sampling.Way(top_p=top_p)
+        drawn = sampling.draw(logits, every, way, torch.Generator().manual_seed(0), True)
         assert (drawn > 0).float().mean().item() == pytest.approx(sounds, abs=0.03)
 
 
 def test_a_nucleus_holds_only_the_likeliest() -> None:
     logits = torch.log(torch.tensor([[0.6, 0.3, 0.08, 0.02]])).expand(2000, 4)
-    drawn = sampling.draw(logits, sampling.Way(top_p=0.7), torch.Generator().manual_seed(0))
+    every, way = torch.ones_like(logits, dtype=torch.bool), sampling.Way(top_p=0.7)
+    drawn = sampling.draw(logits, every, way, torch.Generator().manual_seed(0))
     assert set(drawn.tolist()) == {0, 1}
+    every[:, 0] = False
+    drawn = sampling.draw(logits, every, way, torch.Generator().manual_seed(0))
+    assert set(drawn.tolist()) == {1}
 
 
 # elements

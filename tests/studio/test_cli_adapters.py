@@ -68,7 +68,7 @@ def test_bake_of_nothing_and_of_too_much_says_so(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert "note: all weights are zero" in said and "note: neutral is no change" in said
     assert main(["bake", "vad-image", "--emotion", "awe", "--strength=-0.1", "-o", "m.safetensors"]) == 0
-    assert f"outside {USABLE}, where pictures keep their prompt" in capsys.readouterr().err
+    assert f"outside {USABLE}, the range that was measured as usable" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from studio.training_files import RunNews
 from studio.training_jobs import Run
 from studio.training_worker import INTERRUPTED
 from studio.web import train_views
-from studio.web.image_events import adapter_choices
 from studio.web.launch import Running
+from studio.web.page_form import adapter_choices
+from studio.web.train_events import TrainEvents
 from tests.web.test_page import call, handler
 
 NEWS = RunNews(0, (), (), None, None, None, None, False)
@@ -105,6 +106,15 @@ def test_a_run_is_stopped_resumed_and_picked_from_the_page(app: Running, outputs
     assert app.page.fns[handler(app, "newest")].fn() == job_id
 
 
+def test_a_music_base_brings_music_data() -> None:
+    nothing: Any = None
+    events = TrainEvents(nothing, nothing, nothing, nothing)
+    shown = events.show_data("music/score")
+    offered = [value for _, value in shown["choices"]]
+    assert shown["value"] in offered and "emopia" in offered and "folder" not in offered
+    assert events.show_family("emotion-tiny") == "image/sd"
+
+
 def test_what_has_not_changed_is_not_sent_again(app: Running, outputs: Path) -> None:
     job_id = queued(app)
     look = app.page.fns[handler(app, "look_at_runs")].fn
@@ -120,10 +130,10 @@ def test_what_has_not_changed_is_not_sent_again(app: Running, outputs: Path) -> 
 def test_an_adapter_is_in_the_list_as_soon_as_it_is_there(app: Running, outputs: Path) -> None:
     look = app.page.fns[handler(app, "look_at_runs")].fn
     first = look(None, "")
-    assert ("mine (yours)", "mine") not in adapter_choices()
+    assert ("mine (yours)", "mine") not in adapter_choices("image")
     (outputs / "mine" / "adapter").mkdir(parents=True)
     (outputs / "mine" / "adapter" / "adapter.json").write_text("{}")
-    *_, adapters, mark = look(None, first[-1])
+    *_, adapters, _, mark = look(None, first[-1])
     assert ("mine (yours)", "mine") in adapters["choices"]
     assert mark != first[-1]
 
