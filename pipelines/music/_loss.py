@@ -16,6 +16,9 @@ from pipelines.music import _masks as masks
 from pipelines.music._draft import METERS
 from pipelines.music._fields import FIELDS
 
+# Share of rows that know nothing before them, as a piece that begins. Bars that repeat nothing are rare kinds
+# of bars, sparse ones; without such rows every new piece would be made of those.
+ALONE = 0.5
 # Fields count by what depends on them, not by how many tokens they have.
 WEIGHTS = {
     "chord": 1.0,
@@ -25,7 +28,7 @@ WEIGHTS = {
     "voices_length": 0.5,
     "velocity": 0.3,
     "mode": 0.2,
-    **dict.fromkeys(fields.PLAN[1:], 0.15),
+    **dict.fromkeys(fields.PLAN[1:], 0.25),
 }
 
 
@@ -39,11 +42,14 @@ def masked(
     """
     truth, facts, lag = windows["tokens"].long(), windows["facts"].long(), windows["lag"].long()
     rows, bars, _ = truth.shape
+    source = torch.arange(bars, device=truth.device) - lag
+    alone = torch.rand(rows, 1, generator=generator).to(truth.device) < ALONE
+    facts = facts.clone()
+    facts[..., 1] *= ~(alone & (source < 0))
     hidden, weight = masks.draw(rows, bars, generator)
     hidden, weight = hidden.to(truth.device) & ~beyond(facts), weight.to(truth.device)
     unwritten = torch.from_numpy(fields.classes()).to(truth.device)
     tokens = torch.where(hidden, unwritten, truth)
-    source = torch.arange(bars, device=truth.device) - lag
     within = tokens.gather(1, source.clamp(min=0)[..., None].expand_as(tokens))
     repeated = torch.where((source >= 0)[..., None], within, windows["repeated"].long())
     return (tokens, repeated, facts), truth, weight * (hidden & counted(truth, facts))

@@ -7,13 +7,14 @@ wholly. Knows the grid's order; it knows no network and no songs.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pipelines.music import _order as order
 from pipelines.music._fields import FIELDS, STAGES, WIDTH
 
-STAGE_SHARES = (0.08, 0.17, 0.28, 0.32, 0.15)
+STAGE_SHARES = (0.13, 0.17, 0.27, 0.31, 0.12)
 STAGED = 0.65  # share of rows that stand inside one stage; the others are mixtures
 KNOWN_BARS = 0.5  # share of rows that know some bars
 LATER = 0.1  # weight of what a later stage writes
@@ -46,16 +47,18 @@ def _inside(stage: int, bars: int, generator: torch.Generator) -> Tensor:
     ordered = _chance(generator) < 0.7
     for name in STAGES[stage]:
         tokens = FIELDS[name].tokens
-        masked[:, tokens] = _ordered(name, bars, generator) if ordered else _anyhow(name, bars, generator)
+        masked[:, tokens] = (
+            _ordered(stage, name, bars, generator) if ordered else _anyhow(name, bars, generator)
+        )
     return masked
 
 
-def _ordered(name: str, bars: int, generator: torch.Generator) -> Tensor:
+def _ordered(stage: int, name: str, bars: int, generator: torch.Generator) -> Tensor:
     """Written up to a moment of the order; bars that repeat others come a little later than those do."""
-    moments = torch.from_numpy(order.moments(name))
+    moments = torch.from_numpy(order.schedule(stage, np.zeros(bars, dtype=np.int64))[name])
     now = torch.rand((), generator=generator) * (moments.max() + 2) - 1
     behind = torch.randint(0, 3, (bars, 1), generator=generator)
-    return moments[None] + behind > now
+    return moments + behind > now
 
 
 def _anyhow(name: str, bars: int, generator: torch.Generator) -> Tensor:

@@ -25,8 +25,8 @@ from pipelines.music._network import MusicTransformer
 
 WINDOW_BARS = 16  # what the network was trained on
 CONTEXT_BARS = 8  # of them known when a longer piece goes on
-# What is added to the logit of the token that a bar repeats, by likeness, so that bars become as alike as their
-# form says; without it errors add up, and repeats drift apart.
+# What is added to the logit of the token that a bar repeats, by likeness, so that bars become as alike as
+# their form says; without it errors add up, and repeats drift apart.
 PULL = (0.0, 1.0, 1.7, 3.5)
 BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
 
@@ -87,11 +87,8 @@ class AbsorbingScheduler(SchedulerMixin, ConfigMixin):
 
         `logits`: field -> (bars, per_bar, voices, classes).
         """
-        for name, due in timestep.tokens.items():
+        for name, chosen in timestep.tokens.items():
             spec = FIELDS[name]
-            chosen = due & draft.unwritten[:, spec.tokens]  # a length is known where nothing begins
-            if not chosen.any():
-                continue
             where = torch.from_numpy(chosen)
             found = logits[name].flatten(1, 2)[where].float()
             found = found + torch.from_numpy(_pull(draft, repeated, name, chosen))
@@ -112,13 +109,11 @@ def _pull(
     return pull[:, :-1]  # the last class is "not written"
 
 
-def draw(
-    logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, onsets: bool = False
-) -> Tensor:
+def draw(logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, onsets: bool = False) -> Tensor:
     """One `legal` class of each row of logits (N, classes), from the likeliest that hold `top_p` of the mass.
 
-    `onsets`: class 0 is silence, the others are pitches. Then the choice is among pitches, and how likely it is
-    that anything sounds stays as it was: silence, one class against many, would gain by whatever is cut.
+    `onsets`: class 0 is silence, the others are pitches. Then the choice is among pitches, and how likely it
+    is that anything sounds stays as it was: silence, one class against many, would gain by whatever is cut.
     """
     logits = (logits / way.temperature).log_softmax(dim=-1)
     if onsets:
@@ -148,7 +143,9 @@ def _legal(draft: Draft, name: str) -> np.ndarray:
     if name in draft.allowed:
         legal &= draft.allowed[name]
     if name.endswith("_length"):
-        legal[..., fields.NO_LENGTH] = False
+        begins = draft.tokens[:, FIELDS[name.removesuffix("_length")].tokens] > 0
+        legal[..., : fields.NO_LENGTH] &= begins[..., None]
+        legal[..., fields.NO_LENGTH] = ~begins
     if spec.voices > 1 and name == "voices":
         lowest = draft.tokens[:, spec.tokens].reshape(len(draft), spec.per_bar, spec.voices)
         known = lowest < spec.classes
@@ -226,7 +223,7 @@ def _part(draft: Draft, bars: slice) -> Draft:
 
 
 def _tidy(part: Draft, moment: Moment) -> None:
-    """Chords low to high without doubles once all their voices are there; no length without an onset."""
+    """Chords low to high without doubles once all their voices are there."""
     for name in ("melody", "voices"):
         if name not in moment.tokens:
             continue
@@ -235,8 +232,6 @@ def _tidy(part: Draft, moment: Moment) -> None:
         whole = (pitches < spec.classes).all(axis=-1)
         ordered = np.where(whole[..., None], _ordered(pitches), pitches)
         part.tokens[:, spec.tokens] = ordered.reshape(len(part), -1)
-        silent = (whole[..., None] & (ordered == 0)).reshape(len(part), -1)
-        part.tokens[:, FIELDS[f"{name}_length"].tokens][silent] = fields.NO_LENGTH
 
 
 def _ordered(pitches: np.ndarray) -> np.ndarray:

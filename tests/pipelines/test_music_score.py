@@ -227,7 +227,7 @@ def test_bars_are_counted_from_one_and_checked() -> None:
     assert elements.parse_bars("change_bars", "2-3, 5", 6).tolist() == [False, True, True, False, True, False]
     assert elements.parse_bars("change_bars", "", 3).all()
     for text in ("0", "3-2", "x", "1-7", "2-"):
-        with pytest.raises(InputError, match="^change_bars: "):
+        with pytest.raises(InputError, match=r"^change_bars: "):
             elements.parse_bars("change_bars", text, 6)
 
 
