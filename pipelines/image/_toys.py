@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipelines.image._loading import quiet
+from pipelines._loading import quiet
 from studio.lazy import lazy
 
 if TYPE_CHECKING:

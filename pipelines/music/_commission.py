@@ -5,6 +5,7 @@ Knows requests, files that come with them and drafts. It knows no network.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ midi_in = lazy("pipelines.music._midi_in")
 PARTS = tuple(elements.PARTS)
 ELEMENTS = elements.ELEMENTS
 NOMINAL_BPM = 76.0  # what a curve in seconds is laid out with when no tempo is asked for
+FAR = 0.4  # distance of feelings that costs a repeated bar a class of likeness; it stays akin
 _FORM, _KEY = 1, 2  # streams of one seed
 
 
@@ -80,7 +82,9 @@ def of(request: RenderRequest, library: form.Library) -> Commission:
     if "donor" in inputs:
         _take(draft, midi_in.read(inputs["donor"]).grid, params)
     tempo_bpm = _tempo(draft, request, tempo_bpm)
-    return Commission(draft, _moods(request, draft, tempo_bpm), shift, tempo_bpm)
+    moods = _moods(request, draft, tempo_bpm)
+    _loosen(draft, moods)
+    return Commission(draft, moods, shift, tempo_bpm)
 
 
 def _changed(source: grid.Grid, params: Any, generator: np.random.Generator) -> Draft:
@@ -141,6 +145,12 @@ def _moods(request: RenderRequest, draft: Draft, tempo_bpm: float | None) -> tup
     count = len(draft)
     length_s = count * METERS[draft.meter] * 60 / (tempo_bpm or NOMINAL_BPM)
     return tuple(request.curve.at((bar + 0.5) / count, length_s) for bar in range(count))
+
+
+def _loosen(draft: Draft, moods: Sequence[VAD]) -> None:
+    """A bar that feels otherwise than the one it repeats is the less like it."""
+    far = np.array([mood.distance(moods[source]) for mood, source in zip(moods, draft.sources, strict=True)])
+    draft.likeness = np.maximum(draft.likeness - (far / FAR).astype(np.int64), np.minimum(draft.likeness, 1))
 
 
 def _turns(request: RenderRequest, bars: int) -> tuple[tuple[int, str], ...]:

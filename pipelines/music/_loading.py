@@ -10,8 +10,7 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
-from pipelines.image._loading import _foreign_errors as foreign_errors
-from pipelines.image._loading import quiet, torch_device, torch_dtype
+from pipelines._loading import foreign_errors, quiet, torch_device, torch_dtype
 from pipelines.music._form import Library
 from pipelines.music._network import MusicTransformer
 from pipelines.music._sampling import AbsorbingScheduler, MusicDiffusionPipeline

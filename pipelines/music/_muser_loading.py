@@ -9,8 +9,7 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
-from pipelines.image._loading import _foreign_errors as foreign_errors
-from pipelines.image._loading import quiet, torch_device, torch_dtype
+from pipelines._loading import foreign_errors, quiet, torch_device, torch_dtype
 from pipelines.music._form import Library
 from pipelines.music._muser_network import MuserCodec, MuserPrior
 from pipelines.music._muser_sampling import MuserPipeline

@@ -183,7 +183,7 @@ class MusicDiffusionPipeline(DiffusionPipeline):
             part = _part(draft, bars)
             self.scheduler.set_timesteps(part)
             before_bars(bars)
-            windows = 1 + int(missing[bars.stop :].sum()) // (WINDOW_BARS - CONTEXT_BARS)
+            windows = 1 + -(-int(missing[bars.stop :].sum()) // (WINDOW_BARS - CONTEXT_BARS))
             total = done + windows * len(self.scheduler.timesteps)
             for moment in list(self.scheduler.timesteps):
                 logits = self._logits(draft, bars, tuple(moment.tokens), way.emphasis)
