@@ -97,7 +97,8 @@ def _named_label(curve: EmotionCurve, taxonomy: str) -> str | None:
     word = name.partition("/")[2] if lexicon().is_qualified(name) else name
     if word not in labels(taxonomy):
         return None
-    return word if _are_parallel(curve.keys[0].emotion.vad, lexicon().lookup(f"{taxonomy}/{word}").vad) else None
+    written, listed = curve.keys[0].emotion.vad, lexicon().lookup(f"{taxonomy}/{word}").vad
+    return word if _are_parallel(written, listed) else None
 
 
 def _are_parallel(one: VAD, other: VAD) -> bool:
