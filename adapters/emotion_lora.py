@@ -52,7 +52,7 @@ class Config:
     labels: gates.LabelKernels | None = None  # only for basis "labels"
     base_model: str = ""
     default: bool = False  # worn by `base_model` when nobody names an adapter
-    strength_range: tuple[float, float] = (0.0, 1.0)  # where pictures still keep their prompt, where music stays music
+    strength_range: tuple[float, float] = (0.0, 1.0)  # where what is made stays what it is
 
     def __post_init__(self) -> None:
         gates.basis(self.basis, self.labels)  # raises on a wrong basis

@@ -49,7 +49,7 @@ def _pipeline(model: str) -> Any:
 @cache
 def _adapter(name: str) -> Any:
     kind = str(catalog.adapter_card(name)["kind"])
-    return catalog.load("adapter", kind).Adapter.load(catalog.find_adapter(name))
+    return catalog.load("adapter kind", kind).Adapter.load(catalog.find_adapter(name))
 
 
 def compose(asked: RenderRequest) -> Composed:

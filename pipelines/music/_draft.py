@@ -15,6 +15,8 @@ from pipelines.music import _fields as fields
 from pipelines.music._fields import FIELDS
 
 PLACES = 4  # first, second, third, later
+# Songs begin and end sparsely. A piece that is long enough does so too; a short one is all middle.
+OPENS_BARS, CLOSES_BARS = 32, 24
 METERS = tuple(fields.METERS)
 UNWRITTEN = fields.classes()
 
@@ -24,7 +26,7 @@ class Draft:
     """`tokens` (bars, WIDTH), UNWRITTEN where nothing is written; `lag`, `likeness` (bars,): _grid.repeats.
 
     `allowed`: field name -> (bars, tokens of the field, classes), which classes may be chosen; all where a
-    field is not named. `opens`, `closes`: whether the first bar begins and the last one ends the piece.
+    field is not named. `tension` (bars,) 0..1: how welcome tones and chords outside the key are.
     """
 
     tokens: NDArray[np.int64]
@@ -32,8 +34,7 @@ class Draft:
     likeness: NDArray[np.int64]
     meter: str = "4/4"
     allowed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    opens: bool = True
-    closes: bool = True
+    tension: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -48,9 +49,9 @@ class Draft:
         count = len(self)
         start, end = np.full(count, PLACES - 1), np.full(count, PLACES - 1)
         near = np.arange(PLACES)[:count]
-        if self.opens:
+        if count >= OPENS_BARS:
             start[: len(near)] = near
-        if self.closes:
+        if count >= CLOSES_BARS:
             end[::-1][: len(near)] = near
         return np.stack([np.full(count, METERS.index(self.meter)), self.likeness, start, end], axis=1)
 

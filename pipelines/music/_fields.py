@@ -9,6 +9,7 @@ numbers only: no file format and no network.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ QUALITIES = {  # of chords: semitones above the root
 CHORDS = 1 + 12 * len(QUALITIES)  # 0: none
 LOUDNESS_LEVELS = 12
 BINS = 8  # of every field that sums a bar up
+WHITE_KEYS = (0, 2, 4, 5, 7, 9, 11)  # every grid is in their signature
 METERS = {"4/4": 16, "6/8": 12}  # sixteenths of a bar
 LIKENESSES = (0.35, 0.6, 0.9)  # shares of equal notes from which a bar counts as akin, similar, the same
 
@@ -110,6 +112,18 @@ def length_class(length: NDArray[np.int64]) -> NDArray[np.int64]:
     """Nearest class of lengths in sixteenths, by ratio."""
     wanted = np.log(np.maximum(np.asarray(length), 1))[..., None]
     return np.abs(wanted - np.log(LENGTHS)).argmin(axis=-1)
+
+
+@cache
+def outside_key(name: str) -> NDArray[np.bool_]:
+    """(classes,) of a field: pitches, and chords with tones, outside the white keys; none of other fields."""
+    field = FIELDS[name]
+    outside = np.zeros(field.classes, dtype=bool)
+    if name in ("melody", "voices"):
+        outside[1:] = ~np.isin(np.arange(LOWEST, HIGHEST + 1) % 12, WHITE_KEYS)
+    if name == "chord":
+        outside[:] = [not set(chord_tones(chord)) <= set(WHITE_KEYS) for chord in range(CHORDS)]
+    return outside
 
 
 def chord_tones(chord: int) -> tuple[int, ...]:

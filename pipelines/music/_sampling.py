@@ -28,6 +28,9 @@ CONTEXT_BARS = 8  # of them known when a longer piece goes on
 # What is added to the logit of the token that a bar repeats, by likeness, so that bars become as alike as
 # their form says; without it errors add up, and repeats drift apart.
 PULL = (0.0, 1.0, 1.7, 3.5)
+# What is added to logits of tones and chords outside the key where a bar is as tense as can be: fear and
+# anger are dissonant and chromatic (Gabrielsson & Lindström 2010); songs to learn from hardly ever are.
+STRAIN = 2.0
 BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
 
 
@@ -92,6 +95,7 @@ class AbsorbingScheduler(SchedulerMixin, ConfigMixin):
             where = torch.from_numpy(chosen)
             found = logits[name].flatten(1, 2)[where].float()
             found = found + torch.from_numpy(_pull(draft, repeated, name, chosen))
+            found = found + torch.from_numpy(_strain(draft, name, chosen))
             legal = torch.from_numpy(_legal(draft, name)[chosen])
             drawn = draw(found, legal, way, generator, name in ("melody", "voices"))
             draft.tokens[:, spec.tokens][chosen] = drawn.numpy()
@@ -107,6 +111,15 @@ def _pull(
     pull = np.zeros((len(token), spec.classes + 1), dtype=np.float32)
     pull[np.arange(len(token)), token] = np.asarray(PULL, dtype=np.float32)[draft.likeness[bar]]
     return pull[:, :-1]  # the last class is "not written"
+
+
+def _strain(draft: Draft, name: str, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(tokens chosen, classes) what tension adds to the logits of what lies outside the key."""
+    outside = fields.outside_key(name)
+    bar, _ = np.nonzero(chosen)
+    if draft.tension is None or not outside.any():
+        return np.zeros((len(bar), FIELDS[name].classes), dtype=np.float32)
+    return (STRAIN * draft.tension[bar, None] * outside).astype(np.float32)
 
 
 def draw(logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, onsets: bool = False) -> Tensor:
@@ -219,7 +232,8 @@ def _part(draft: Draft, bars: slice) -> Draft:
     inside = draft.sources[bars] >= bars.start
     allowed = {name: choices[bars] for name, choices in draft.allowed.items()}
     lag = np.where(inside, draft.lag[bars], 0)
-    return Draft(draft.tokens[bars], lag, draft.likeness[bars], draft.meter, allowed)
+    tension = None if draft.tension is None else draft.tension[bars]
+    return Draft(draft.tokens[bars], lag, draft.likeness[bars], draft.meter, allowed, tension)
 
 
 def _tidy(part: Draft, moment: Moment) -> None:

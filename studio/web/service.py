@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from studio import catalog, naming
 from studio.companions import PICTURE, companions
@@ -154,7 +155,7 @@ class Service:
         mark = hashlib.blake2b(content, digest_size=6).hexdigest()
         copy = self.folder / INPUTS / f"{naming.slug(given.stem)}-{mark}{given.suffix.lower()}"
         if not copy.is_file():
-            write_atomically(copy, lambda file: file.write(content))
+            write_atomically(copy, partial(_write, content))
         return copy
 
     def known(self, job_id: Any) -> int:
@@ -189,6 +190,10 @@ class Service:
             return ()
         main = self.folder / Path(job.result).name
         return (main, *companions(main))
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _preview(job: Job) -> Path | None:

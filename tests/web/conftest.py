@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from studio.lazy import lazy
 from studio.settings import Settings
 from studio.web.launch import Running, start
+
+loading = lazy("pipelines.music._loading")  # it imports torch, which most of these tests do without
 
 
 def unused_port() -> int:
@@ -50,3 +53,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running = start(settings, warm=False)
         yield running
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def composer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a toy composer of music."""
+    folder = tmp_path_factory.mktemp("models") / "composer"
+    loading.toy(0).save_pretrained(folder, safe_serialization=True)
+    return str(folder)

@@ -31,7 +31,7 @@ def make_folder(seed: int, data: Path) -> None:
     net = music_net.new(seed)
     load_average(net, RUNS / "network")
     net.register_to_config(dropout=0.0)
-    pipe = MusicDiffusionPipeline(net.to(torch.float16), AbsorbingScheduler())
+    pipe = MusicDiffusionPipeline(net.half(), AbsorbingScheduler())
     pipe.save_pretrained(MODEL, safe_serialization=True)
     forms = form_library(music_set.songs(RUNS, data, "train"), seed)
     save_file({str(bars): found for bars, found in forms.items()}, MODEL / FORMS)
