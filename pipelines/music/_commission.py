@@ -149,9 +149,14 @@ def _moods(request: RenderRequest, draft: Draft, tempo_bpm: float | None) -> tup
 
 
 def _loosen(draft: Draft, moods: Sequence[VAD]) -> None:
-    """A bar that feels otherwise than the one it repeats is the less like it."""
-    far = np.array([mood.distance(moods[source]) for mood, source in zip(moods, draft.sources, strict=True)])
-    draft.likeness = np.maximum(draft.likeness - (far / FAR).astype(np.int64), np.minimum(draft.likeness, 1))
+    """A bar that feels otherwise than what it repeats did at first is the less like it."""
+    roots = list(moods)  # of each bar the feeling that its material was made for
+    for bar in np.flatnonzero(draft.lag):
+        root = roots[draft.sources[bar]]
+        likeness = max(1, int(draft.likeness[bar] - moods[bar].distance(root) / FAR))
+        draft.likeness[bar] = min(draft.likeness[bar], likeness)
+        if draft.likeness[bar] > 1:
+            roots[bar] = root
 
 
 def _turns(request: RenderRequest, bars: int) -> tuple[tuple[int, str], ...]:

@@ -20,7 +20,7 @@ from studio.score import KEYS, Bar, Note, Part, Piece
 
 TEMPO_CENTRES = (57.0, 63.0, 66.5, 70.0, 76.0, 86.0, 101.0, 122.0)  # of the bins in grid.EDGES
 TEMPO_SMOOTH_BARS = 4
-TEMPO_PER_AROUSAL, TEMPO_PER_VALENCE = 0.28, 0.07  # octaves
+TEMPO_PER_AROUSAL, TEMPO_PER_VALENCE = 0.5, 0.1  # octaves
 SLOWEST, FASTEST = 36.0, 200.0
 LAST_BAR = 0.88  # a piece slows down into its last bar
 ACCENT = (6, 0, 2, 0)  # velocity on the first, second, third and fourth quarter of a bar

@@ -31,6 +31,7 @@ PULL = (0.0, 1.0, 1.7, 3.5)
 # What is added to logits of tones and chords outside the key where a bar is as tense as can be: fear and
 # anger are dissonant and chromatic (Gabrielsson & Lindström 2010); songs to learn from hardly ever are.
 STRAIN = 2.0
+MOODS = [FIELDS[name].start for name in ("mode", "tempo")]
 BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
 
 
@@ -122,11 +123,19 @@ def _strain(draft: Draft, name: str, chosen: NDArray[np.bool_]) -> NDArray[np.fl
     return (STRAIN * draft.tension[bar, None] * outside).astype(np.float32)
 
 
-def draw(logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, onsets: bool = False) -> Tensor:
+def draw(
+    logits: Tensor,
+    legal: Tensor,
+    way: Way,
+    generator: torch.Generator,
+    onsets: bool = False,
+    alike: bool = False,
+) -> Tensor:
     """One `legal` class of each row of logits (N, classes), from the likeliest that hold `top_p` of the mass.
 
     `onsets`: class 0 is silence, the others are pitches. Then the choice is among pitches, and how likely it
     is that anything sounds stays as it was: silence, one class against many, would gain by whatever is cut.
+    `alike`: one throw of the dice for all rows; equal logits give equal classes.
     """
     logits = (logits / way.temperature).log_softmax(dim=-1)
     if onsets:
@@ -135,7 +144,8 @@ def draw(logits: Tensor, legal: Tensor, way: Way, generator: torch.Generator, on
         logits = torch.cat([logits[:, :1].masked_fill(~legal[:, :1], -torch.inf), pitches], dim=-1)
     else:
         logits = _nucleus(logits, legal, way.top_p)
-    noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)))
+    thrown = torch.rand((1 if alike else len(logits), logits.shape[1]), generator=generator)
+    noise = -torch.log(-torch.log(thrown.clamp(1e-9, 1 - 1e-7)))
     return (logits + noise).argmax(dim=-1)
 
 
@@ -190,6 +200,8 @@ class MusicDiffusionPipeline(DiffusionPipeline):
         on_step: Callable[[int, int], None],
     ) -> Draft:
         """Write all that is missing, in place. `on_step(done, total)` after every step, by an estimate."""
+        if draft.unwritten[:, MOODS].all():
+            self._tune(draft, generator, way, before_bars)
         done = 0
         while (missing := draft.unwritten.any(axis=1)).any():
             bars = _window(missing)
@@ -205,6 +217,21 @@ class MusicDiffusionPipeline(DiffusionPipeline):
                 done += 1
                 on_step(done, max(total, done))
         return draft
+
+    def _tune(self, draft: Draft, generator: torch.Generator, way: Way, before_bars: BeforeBars) -> None:
+        """Mode and tempo of all bars of a new piece, each by its own feeling and by one throw of the dice.
+
+        In songs they hardly ever change: given the bars before, they would not turn with a curve either.
+        """
+        state = generator.get_state()
+        for start in range(0, len(draft), WINDOW_BARS):
+            bars = slice(start, min(start + WINDOW_BARS, len(draft)))
+            before_bars(bars)
+            for name, found in self._logits(draft, bars, ("mode", "tempo"), way.emphasis).items():
+                rows = found.flatten(0, 2).float()
+                free = torch.ones_like(rows, dtype=torch.bool)
+                generator.set_state(state)
+                draft.tokens[bars, FIELDS[name].start] = draw(rows, free, way, generator, alike=True).numpy()
 
     def _logits(
         self, draft: Draft, bars: slice, names: tuple[str, ...], emphasis: float | None
