@@ -26,7 +26,17 @@ def draw(bars: int, library: Library, generator: np.random.Generator) -> Form:
         parts.append(part)
         missing -= part.shape[1]
     lag, likeness = np.concatenate(parts, axis=1)
-    return lag, likeness
+    return _from_originals(lag, likeness), likeness
+
+
+def _from_originals(lag: NDArray[np.int64], likeness: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lags to the bar that a repeated one is the same as: what is far down a chain would be written late."""
+    found = lag.copy()
+    for bar in np.flatnonzero(lag):
+        source = bar - found[bar]
+        if likeness[source] == len(LIKENESSES):
+            found[bar] += found[source]
+    return found
 
 
 def _one(bars: int, library: Library, generator: np.random.Generator) -> NDArray[np.int64]:

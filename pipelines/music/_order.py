@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from pipelines.music._fields import CELLS, FIELDS, PLAN, STAGES
 
-# Sixteenths by strength; weak ones rarely begin a note of a melody, so that several share a moment.
-CELL_ORDER = ((0,), (8,), (4, 12), (2, 10), (6, 14), (1, 9), (5, 13), (3, 11), (7, 15))
+# Sixteenths by strength. Weak ones rarely begin a note, so several share a moment: with three moments more,
+# pieces measure the same.
+CELL_ORDER = ((0,), (8,), (4, 12), (2, 6, 10, 14), (1, 5, 9, 13), (3, 7, 11, 15))
+NOTE_TURNS = 2  # turns of _halving that notes wait for; by then there is enough to agree with
 CHORD_ORDER = (0, 4, 2, 6, 1, 3, 5, 7)  # half bars of a group of four bars
 VOICE_DELAY = (0, 1, 2, 3, 4)
 
@@ -51,8 +53,10 @@ def schedule(stage: int, lag: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]
 def _of_bars(name: str, count: int) -> NDArray[np.int64]:
     """(bars, 1) or (bars, tokens): what each bar's own turn adds to a field's moments."""
     bars = np.arange(count)
-    if name in (*PLAN, "melody", "voices"):
+    if name in PLAN:
         return _halving(count)[:, None]
+    if name in ("melody", "voices"):
+        return np.minimum(_halving(count), NOTE_TURNS)[:, None]
     if name == "chord":
         half = (bars[:, None] * 2 + np.arange(2)) % len(CHORD_ORDER)
         return np.argsort(CHORD_ORDER)[half]

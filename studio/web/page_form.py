@@ -91,8 +91,10 @@ class FormControls:
 
 
 def pipelines(medium: str) -> list[str]:
-    """The families of a medium."""
-    return [name for name in catalog.names("pipeline") if medium_of(name) == medium]
+    """The families of a medium, without those whose own model is not here; one of the hub may come."""
+    here = catalog.models()
+    families = (name for name in catalog.names("pipeline") if medium_of(name) == medium)
+    return [name for name in families if "/" in default_model(name) or default_model(name) in here]
 
 
 def medium_of(pipeline: str) -> str:
