@@ -44,7 +44,7 @@ class Way:
     """
 
     temperature: float = 1.0
-    top_p: float = 0.95
+    top_p: float = 0.92
     emphasis: float | None = None
 
 

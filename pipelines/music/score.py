@@ -61,7 +61,7 @@ class Params:
     lufs: float = param(LUFS, "integrated loudness of the sound", min=-40, max=-8, step=0.5, unit="LUFS")
     emphasis: float = param(1.0, "how strongly the feeling is followed", min=0, max=4, step=0.1)
     temperature: float = param(1.0, "how freely notes are drawn", min=0.1, max=2.0, step=0.05)
-    top_p: float = param(0.95, "share of likely choices that is drawn from", min=0.05, max=1, step=0.01)
+    top_p: float = param(0.92, "share of likely choices that is drawn from", min=0.05, max=1, step=0.01)
     go_on: bool = param(False, "continue the midi input instead of changing it", of="midi")
     change_bars: str = param(
         "", "bars of the midi input to compose anew, such as 5-8, 13; empty: all", unit="bars", of="midi"

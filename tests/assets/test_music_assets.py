@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from diffusers import DiffusionPipeline
 
+from pipelines.music._sampling import MusicDiffusionPipeline
 from studio.catalog import default_adapters, find_model
 from studio.render import Studio
 from studio.request import RenderRequest
@@ -34,7 +34,7 @@ def notes_a_bar(made: list[Piece]) -> float:
 
 def test_the_folder_is_in_diffusers_layout_and_small() -> None:
     folder = Path(find_model("music-tiny"))
-    pipe = DiffusionPipeline.from_pretrained(str(folder))
+    pipe = MusicDiffusionPipeline.from_pretrained(str(folder))
     assert type(pipe.transformer).__name__ == "MusicTransformer"
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 16 * 2**20
     assert not [path for path in folder.rglob("*") if path.suffix in {".bin", ".pt", ".pkl"}]
