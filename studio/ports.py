@@ -47,8 +47,9 @@ class Pipeline(Protocol):
 
     if it reads files, `INPUTS`: the names that a request's `inputs` may have, and, where the family cannot
     do all that a request can say, `check(request)`, which raises InputError. A family that may cut prompts
-    has `unread(prompts)`: of each the end that is not read, "" where all is. Where nothing
-    is drawn from a prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made.
+    has `unread(prompts)`: of each the end that is not read, "" where all is. Where nothing is drawn from a
+    prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made. Where a feeling does something
+    without an adapter, `WITHOUT_ADAPTER` says what: the words after "emotion 'joy'".
     """
 
     @classmethod

@@ -178,7 +178,8 @@ def notes(request: RenderRequest) -> tuple[str, ...]:
     """What a person should know about a result: an emotion without effect, an unusual strength."""
     found = [note for use in request.adapters if (note := _strength_note(use.name, use.strength))]
     if not request.curve.is_neutral and not any(use.strength for use in request.adapters):
-        found.append(f"emotion {request.curve.text!r} has no effect: no adapter is worn")
+        effect = getattr(catalog.load("pipeline", request.pipeline), "WITHOUT_ADAPTER", "has no effect")
+        found.append(f"emotion {request.curve.text!r} {effect}: no adapter is worn")
     return tuple(found)
 
 

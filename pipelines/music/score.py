@@ -43,6 +43,7 @@ DEFAULT_MODEL = "music-tiny"
 CLASSES = ("MusicDiffusionPipeline",)  # what model_index.json calls such a model
 INPUTS = ("midi", "donor", "soundfont")
 PROMPT_IS_TITLE = True
+WITHOUT_ADAPTER = "moves only tempo, touch and tension"  # which are rules, and no model's
 MAX_BARS = 256
 
 
