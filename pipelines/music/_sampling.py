@@ -31,8 +31,8 @@ PULL = (0.0, 1.0, 1.7, 3.5)
 # What is added to logits of tones and chords outside the key where a bar is as tense as can be: fear and
 # anger are dissonant and chromatic (Gabrielsson & Lindström 2010); songs to learn from hardly ever are.
 STRAIN = 2.0
-MOODS = [FIELDS[name].start for name in ("mode", "tempo")]
-BeforeBars = Callable[[slice], None]  # told which bars the network sees next, before it does
+# Told which bars the network sees next, before it does; None: any, and unfelt.
+BeforeBars = Callable[[slice | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +200,7 @@ class MusicDiffusionPipeline(DiffusionPipeline):
         on_step: Callable[[int, int], None],
     ) -> Draft:
         """Write all that is missing, in place. `on_step(done, total)` after every step, by an estimate."""
-        if draft.unwritten[:, MOODS].all():
-            self._tune(draft, generator, way, before_bars)
+        self._tune(draft, generator, way, before_bars)
         done = 0
         while (missing := draft.unwritten.any(axis=1)).any():
             bars = _window(missing)
@@ -219,19 +218,31 @@ class MusicDiffusionPipeline(DiffusionPipeline):
         return draft
 
     def _tune(self, draft: Draft, generator: torch.Generator, way: Way, before_bars: BeforeBars) -> None:
-        """Mode and tempo of all bars of a new piece, each by its own feeling and by one throw of the dice.
+        """Mode of all bars of a new piece, each by its own feeling and by one throw of the dice; one tempo.
 
-        In songs they hardly ever change: given the bars before, they would not turn with a curve either.
+        In songs modes hardly ever change: given the bars before, they would not turn with a curve either. The
+        tempo that is written is unfelt, the feeling's share is the performance's: lively songs are dense or
+        fast, seldom both, so that a felt tempo would thin out the notes.
         """
         state = generator.get_state()
-        for start in range(0, len(draft), WINDOW_BARS):
+        tempo, mode = (FIELDS[name].start for name in ("tempo", "mode"))
+        is_open = draft.unwritten.copy()
+        if is_open[:, tempo].all():
+            before_bars(None)
+            self._throw(draft, slice(0, min(len(draft), WINDOW_BARS)), "tempo", way, generator)
+            draft.tokens[:, tempo] = draft.tokens[0, tempo]
+        for start in range(0, len(draft), WINDOW_BARS) if is_open[:, mode].all() else ():
             bars = slice(start, min(start + WINDOW_BARS, len(draft)))
             before_bars(bars)
-            for name, found in self._logits(draft, bars, ("mode", "tempo"), way.emphasis).items():
-                rows = found.flatten(0, 2).float()
-                free = torch.ones_like(rows, dtype=torch.bool)
-                generator.set_state(state)
-                draft.tokens[bars, FIELDS[name].start] = draw(rows, free, way, generator, alike=True).numpy()
+            generator.set_state(state)
+            self._throw(draft, bars, "mode", way, generator)
+
+    def _throw(self, draft: Draft, bars: slice, name: str, way: Way, generator: torch.Generator) -> None:
+        """Write a field of one token a bar for all bars at once, by one throw of the dice."""
+        found = self._logits(draft, bars, (name,), way.emphasis)[name].flatten(0, 2).float()
+        free = torch.ones_like(found, dtype=torch.bool)
+        drawn = draw(found, free, way, generator, alike=True)
+        draft.tokens[bars, FIELDS[name].start] = drawn.numpy()
 
     def _logits(
         self, draft: Draft, bars: slice, names: tuple[str, ...], emphasis: float | None

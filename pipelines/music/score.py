@@ -122,8 +122,8 @@ class Pipeline:
         moods, emphasis = asked.moods, request.params.emphasis
         guided = emphasis != 1 and any(mood != NEUTRAL for mood in moods)
 
-        def before_bars(bars: slice) -> None:
-            felt = _row(moods[bars])
+        def before_bars(bars: slice | None) -> None:
+            felt = NEUTRAL if bars is None else _row(moods[bars])
             set_emotion([NEUTRAL, felt] if guided else [felt])
 
         self.pipe(
