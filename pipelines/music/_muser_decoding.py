@@ -8,7 +8,6 @@ in _muser_network, without rows. Draws are deterministic in the noise that is ha
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
 from pipelines.music._draft import Draft
+from pipelines.music._drawing import Way, gumbel, nucleus
 from pipelines.music._fields import FIELDS, NO_LENGTH, PITCHES, VOICES
 from pipelines.music._muser_features import CELLS, ELEMENTS, HALVES
 from pipelines.music._muser_network import SEES, MuserCodec
@@ -36,30 +36,12 @@ STEPS: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How freely codes and pitches are drawn. `emphasis`: of the feeling against none; None: as it is."""
-
-    temperature: float = 1.0
-    top_p: float = 0.95
-    emphasis: float | None = None
-
-
 def drawn(logits: Tensor, noise: Tensor, way: Way) -> Tensor:
     """One class of each row of logits (N, classes), from the smallest set that holds `top_p` of the mass.
 
     `noise` (N, classes): standard Gumbel. The same noise draws the same class from logits that are alike.
     """
-    logits = logits / max(way.temperature, 1e-3)
-    ordered, places = logits.sort(dim=-1, descending=True)
-    shares = ordered.softmax(dim=-1)
-    beyond = shares.cumsum(dim=-1) - shares > way.top_p
-    kept = logits.masked_fill(torch.zeros_like(beyond).scatter(-1, places, beyond), -torch.inf)
-    return (kept + noise).argmax(dim=-1)
-
-
-def gumbel(uniform: Tensor) -> Tensor:
-    return -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+    return (nucleus(logits / way.temperature, way.top_p) + noise).argmax(dim=-1)
 
 
 def pitch_noise(sources: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

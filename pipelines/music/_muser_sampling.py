@@ -18,19 +18,16 @@ from torch import Tensor
 
 from pipelines.music import _muser_decoding as decoding
 from pipelines.music._draft import METERS, Draft, blank
+from pipelines.music._drawing import CONTEXT_BARS, WINDOW_BARS, BeforeBars, Way, gumbel
 from pipelines.music._fields import FIELDS
 from pipelines.music._grid import Grid, repeats
-from pipelines.music._muser_decoding import Way
 from pipelines.music._muser_features import HALVES, SLICES
 from pipelines.music._muser_network import SIZES, MuserCodec, MuserPrior
 
-WINDOW_BARS = 16  # what the networks were trained on
-CONTEXT_BARS = 8  # of them known when a longer piece goes on
 UNDRAWN = torch.tensor(list(SIZES.values()))  # (S,) the class of a code that is not drawn yet
 _HALF_ORDER = torch.tensor([0, 2, 1, 3, 0, 2, 1, 3])  # moments of the halves of four bars
 _MOST_DELAY = 3  # moments that a repetition of repetitions waits
 
-BeforeBars = Callable[[slice], None]  # told which bars the prior sees next, before it does
 OnStep = Callable[[int, int], None]  # (done, total)
 PLAIN = Way()
 
@@ -124,20 +121,17 @@ class MuserPipeline(DiffusionPipeline):
         """Draw the codes of one moment, all of one slice, into `codes`; of harmonies those `allowed`."""
         index = int(chosen.any(0).any(0).nonzero())
         name = tuple(SLICES)[index]
-        rows = 1 if way.emphasis is None else 2  # unfelt beside felt
         seen = (
             codes[bars],
             codes[torch.from_numpy(draft.sources[bars])],
             torch.from_numpy(draft.facts[bars]),
         )
-        given = (part[None].expand(rows, *part.shape).to(self.device) for part in seen)
-        logits = self.transformer(*given)[name].float().cpu()
-        felt = logits[-1] if way.emphasis is None else torch.lerp(logits[0], logits[1], way.emphasis)
+        felt = way.felt(self.transformer(*way.rows(seen, self.transformer.norm.weight.device))[name].float())
         legal = allowed[bars, None] if name == "harmony" else torch.tensor(True)
         felt = felt.masked_fill(~(legal | ~legal.any(-1, keepdim=True)), -torch.inf)
         where = chosen[..., index]
         noise = torch.rand(*where.shape, felt.shape[-1], generator=generator)
-        codes[bars][..., index][where] = decoding.drawn(felt[where], decoding.gumbel(noise)[where], way)
+        codes[bars][..., index][where] = decoding.drawn(felt[where], gumbel(noise)[where], way)
 
     @torch.no_grad()
     def decode(

@@ -20,32 +20,16 @@ from torch import Tensor
 from pipelines.music import _fields as fields
 from pipelines.music import _order as order
 from pipelines.music._draft import Draft
+from pipelines.music._drawing import CONTEXT_BARS, WINDOW_BARS, BeforeBars, Way, gumbel, nucleus
 from pipelines.music._fields import FIELDS, STAGES
 from pipelines.music._network import MusicTransformer
 
-WINDOW_BARS = 16  # what the network was trained on
-CONTEXT_BARS = 8  # of them known when a longer piece goes on
 # What is added to the logit of the token that a bar repeats, by likeness, so that bars become as alike as
 # their form says; without it errors add up, and repeats drift apart.
 PULL = (0.0, 1.0, 1.7, 3.5)
 # What is added to logits of tones and chords outside the key where a bar is as tense as can be: fear and
 # anger are dissonant and chromatic (Gabrielsson & Lindström 2010); songs to learn from hardly ever are.
 STRAIN = 2.0
-# Told which bars the network sees next, before it does; None: any, and unfelt.
-BeforeBars = Callable[[slice | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How tokens are drawn: `top_p` of the nucleus (Holtzman et al. 2020).
-
-    `emphasis`: the network sees two rows, the first unfelt, and what the feeling changes counts so often
-    (classifier-free guidance, Ho & Salimans 2022); None is one row.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 0.92
-    emphasis: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +124,18 @@ def draw(
     logits = (logits / way.temperature).log_softmax(dim=-1)
     if onsets:
         sounds = logits[:, 1:].logsumexp(dim=-1, keepdim=True)
-        pitches = _nucleus(logits[:, 1:], legal[:, 1:], way.top_p) + sounds
+        pitches = _likeliest(logits[:, 1:], legal[:, 1:], way.top_p) + sounds
         logits = torch.cat([logits[:, :1].masked_fill(~legal[:, :1], -torch.inf), pitches], dim=-1)
     else:
-        logits = _nucleus(logits, legal, way.top_p)
+        logits = _likeliest(logits, legal, way.top_p)
     thrown = torch.rand((1 if alike else len(logits), logits.shape[1]), generator=generator)
-    noise = -torch.log(-torch.log(thrown.clamp(1e-9, 1 - 1e-7)))
-    return (logits + noise).argmax(dim=-1)
+    return (logits + gumbel(thrown)).argmax(dim=-1)
 
 
-def _nucleus(logits: Tensor, legal: Tensor, top_p: float) -> Tensor:
+def _likeliest(logits: Tensor, legal: Tensor, top_p: float) -> Tensor:
     """Log-probabilities of the likeliest legal classes that hold `top_p` together; all others -inf."""
-    logits = logits.masked_fill(~legal, -torch.inf)
-    ordered, places = logits.sort(dim=-1, descending=True)
-    shares = ordered.softmax(dim=-1)
-    ordered = ordered.masked_fill(shares.cumsum(dim=-1) - shares > top_p, -torch.inf).log_softmax(dim=-1)
-    ordered = ordered.nan_to_num(-torch.inf, neginf=-torch.inf)  # where nothing is legal
-    return torch.empty_like(ordered).scatter_(-1, places, ordered)
+    kept = nucleus(logits.masked_fill(~legal, -torch.inf), top_p).log_softmax(dim=-1)
+    return kept.nan_to_num(-torch.inf, neginf=-torch.inf)  # where nothing is legal
 
 
 def _legal(draft: Draft, name: str) -> np.ndarray:
@@ -209,8 +188,8 @@ class MusicDiffusionPipeline(DiffusionPipeline):
             before_bars(bars)
             windows = 1 + -(-int(missing[bars.stop :].sum()) // (WINDOW_BARS - CONTEXT_BARS))
             total = done + windows * len(self.scheduler.timesteps)
-            for moment in list(self.scheduler.timesteps):
-                logits = self._logits(draft, bars, tuple(moment.tokens), way.emphasis)
+            for moment in self.scheduler.timesteps:
+                logits = self._logits(draft, bars, tuple(moment.tokens), way)
                 self.scheduler.step(logits, moment, part, draft.tokens[draft.sources[bars]], way, generator)
                 _tidy(part, moment)
                 done += 1
@@ -239,23 +218,18 @@ class MusicDiffusionPipeline(DiffusionPipeline):
 
     def _throw(self, draft: Draft, bars: slice, name: str, way: Way, generator: torch.Generator) -> None:
         """Write a field of one token a bar for all bars at once, by one throw of the dice."""
-        found = self._logits(draft, bars, (name,), way.emphasis)[name].flatten(0, 2).float()
+        found = self._logits(draft, bars, (name,), way)[name].flatten(0, 2).float()
         free = torch.ones_like(found, dtype=torch.bool)
         drawn = draw(found, free, way, generator, alike=True)
         draft.tokens[bars, FIELDS[name].start] = drawn.numpy()
 
-    def _logits(
-        self, draft: Draft, bars: slice, names: tuple[str, ...], emphasis: float | None
-    ) -> dict[str, Tensor]:
+    def _logits(self, draft: Draft, bars: slice, names: tuple[str, ...], way: Way) -> dict[str, Tensor]:
         """Of each field (bars, per_bar, voices, classes), on the CPU."""
         seen = (draft.tokens[bars], draft.tokens[draft.sources[bars]], draft.facts[bars])
-        rows = 1 if emphasis is None else 2
-        inputs = (torch.from_numpy(part).to(self.device).expand(rows, *part.shape) for part in seen)
+        inputs = way.rows([torch.from_numpy(part) for part in seen], self.transformer.norm.weight.device)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.halves):
             logits = self.transformer(*inputs, names)
-        if emphasis is None:
-            return {name: found[0].cpu() for name, found in logits.items()}
-        return {name: torch.lerp(found[0], found[1], emphasis).cpu() for name, found in logits.items()}
+        return {name: way.felt(found) for name, found in logits.items()}
 
 
 def _window(missing: np.ndarray) -> slice:
