@@ -52,19 +52,6 @@ class Commission:
         return grid.Grid(tokens, self.draft.meter), manner
 
 
-def check(request: RenderRequest) -> None:
-    """Raise InputError for fields that need an input which is not there, or name what is not."""
-    inputs, params = dict(request.inputs), request.params
-    elements.parse("keep", params.keep)
-    taken = elements.parse("take", params.take)
-    if taken and "donor" not in inputs:
-        raise InputError("take", params.take, "needs a piece to take it from: inputs.donor")
-    needs = {"go_on": params.go_on, "change_bars": params.change_bars, "keep": params.keep}
-    for name, value in needs.items():
-        if value and "midi" not in inputs:
-            raise InputError(name, value, "needs a piece to work on: inputs.midi")
-
-
 def of(request: RenderRequest, library: form.Library) -> Commission:
     """The commission of a request. Raises InputError for a MIDI file that cannot be used."""
     inputs, params = dict(request.inputs), request.params

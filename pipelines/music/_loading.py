@@ -1,68 +1,41 @@
-"""Where a composer comes from: a folder in diffusers' layout, or the hub. Safetensors only."""
+"""What composers of any family need to be loaded: their class, their forms, a quiet frozen pipeline."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import torch
 from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
-from pipelines._loading import foreign_errors, quiet, torch_device, torch_dtype
 from pipelines.music._form import Library
-from pipelines.music._network import MusicTransformer
-from pipelines.music._sampling import AbsorbingScheduler, MusicDiffusionPipeline
 from studio.errors import ModelError
 
+P = TypeVar("P", bound=DiffusionPipeline)
 FORMS = "forms.safetensors"  # of the model's folder: bars -> (forms, 2, bars) uint8
 
 
-def load(model: str, device: str, dtype: str) -> tuple[MusicDiffusionPipeline, Library]:
-    """The pipeline on its device, frozen, and its library of forms (empty where the folder has none).
-
-    Raises ModelError and InputError.
-    """
-    device = torch_device(device)
-    quiet()
-    with foreign_errors(model):
-        index = DiffusionPipeline.load_config(model)
-        if index["_class_name"] != "MusicDiffusionPipeline":
-            why = f"is a {index['_class_name']}; music/score takes a MusicDiffusionPipeline"
-            raise ModelError(f"model: {model!r} {why}")
-        parts: dict[str, Any] = {
-            "transformer": MusicTransformer.from_pretrained(
-                model, subfolder="transformer", use_safetensors=True, torch_dtype=torch_dtype(dtype, device)
-            ),
-            "scheduler": AbsorbingScheduler.from_pretrained(model, subfolder="scheduler"),
-        }
-    pipe = ready(MusicDiffusionPipeline(**parts), device)
-    pipe.halves = dtype == "auto" and device == "cpu" and _is_faster_in_bfloat16()
-    return pipe, _library(Path(model) / FORMS)
+def check_class(model: str, expected: type[DiffusionPipeline], family: str) -> None:
+    """Raise ModelError where the folder or hub id holds another kind of pipeline."""
+    found = DiffusionPipeline.load_config(model)["_class_name"]
+    if found != expected.__name__:
+        raise ModelError(f"model: {model!r} is a {found}; {family} takes a {expected.__name__}")
 
 
-def toy(seed: int) -> MusicDiffusionPipeline:
-    """Two narrow layers of random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ready(MusicDiffusionPipeline(MusicTransformer(32, 2, 2), AbsorbingScheduler()), "cpu")
-
-
-def ready(pipe: MusicDiffusionPipeline, device: str) -> MusicDiffusionPipeline:
+def ready(pipe: P, device: str) -> P:
+    """On its device, frozen, without a progress bar of its own."""
     pipe.to(device)
     pipe.set_progress_bar_config(disable=True)
-    pipe.transformer.eval().requires_grad_(False)
+    for part in pipe.components.values():
+        if hasattr(part, "requires_grad_"):  # a scheduler has none
+            part.eval().requires_grad_(False)
     return pipe
 
 
-def _is_faster_in_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 by itself; others emulate it, slowly."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def _library(path: Path) -> Library:
+def library(model: str) -> Library:
+    """The model's forms of songs; empty where its folder has none."""
+    path = Path(model) / FORMS
     if not path.is_file():
         return {}
     return {int(name): np.asarray(forms) for name, forms in load_file(path).items()}

@@ -3,7 +3,6 @@
 Half a bar is eight codes: how many notes, where they begin, which chord, how high, which way they move, how
 loud. A prior composes codes, an autoencoder turns them into notes, and an element of one piece becomes that
 of another by exchanging its codes. Every bar has its own emotion; adapters reach the prior through `modules`.
-Rows are composed one after the other, so that none depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -16,21 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.music import _commission as commission
+from pipelines.music import _composer as composer
 from pipelines.music import _elements as elements
-from pipelines.music import _form as form
 from pipelines.music import _performance as performance
-from pipelines.music._fields import METERS
 from pipelines.music._grid import Grid, repeats
-from studio import audio_files, instruments
-from studio.artifacts import Score
-from studio.emotion import NEUTRAL, VAD
 from studio.errors import InputError
 from studio.lazy import lazy
-from studio.params import param
-from studio.ports import Artifact, Example, OnStep, RowEmotion, SetEmotion, Step
+from studio.ports import Example, OnStep, RowEmotion, SetEmotion, Step
 from studio.request import RenderRequest
-from studio.score import KEYS
-from studio.sound import LUFS, SoundOptions
 
 if TYPE_CHECKING:
     import torch
@@ -50,41 +42,12 @@ midi_in = lazy("pipelines.music._midi_in")
 
 DEFAULT_MODEL = "muser-tiny"
 CLASSES = ("MuserPipeline",)  # what model_index.json calls such a model
-INPUTS = ("midi", "donor", "soundfont")
+INPUTS = composer.INPUTS
 PROMPT_IS_TITLE = True
-MAX_BARS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    """What a person chooses. Elements that are neither kept nor taken are composed anew."""
-
-    bars: int = param(16, "length of a new piece", min=1, max=MAX_BARS, advanced=False)
-    meter: str = param("4/4", "of a new piece", choices=tuple(METERS), advanced=False)
-    key: str = param("auto", "of a new piece", choices=("auto", *KEYS), advanced=False)
-    tempo_bpm: float | None = param(
-        None, "mean, in quarters; open: as the feeling wants", min=30, max=240, unit="bpm", advanced=False
-    )
-    instruments: str = param("auto", "who plays", choices=instruments.names(), advanced=False)
-    format: str = param("wav", "of the sound beside the MIDI file", choices=audio_files.FORMATS)
-    lufs: float = param(LUFS, "integrated loudness of the sound", min=-40, max=-8, step=0.5, unit="LUFS")
-    emphasis: float = param(1.0, "how strongly the feeling is followed", min=0, max=4, step=0.1)
-    temperature: float = param(1.0, "how freely codes and pitches are drawn", min=0.1, max=2.0, step=0.05)
-    top_p: float = param(0.95, "share of likely choices that is drawn from", min=0.05, max=1, step=0.01)
-    keep: str = param("", "elements of the midi input to keep", of="midi", several=elements.ELEMENTS)
-    take: str = param("", "elements to take from the donor input", of="donor", several=elements.ELEMENTS)
-
-
-def check(request: RenderRequest) -> None:
-    """Raise InputError where fields and inputs do not fit each other."""
-    given, params = dict(request.inputs), request.params
-    kept, taken = elements.parse("keep", params.keep), elements.parse("take", params.take)
-    if kept and "midi" not in given:
-        raise InputError("keep", params.keep, "needs a piece to keep it of: inputs.midi")
-    if taken and "donor" not in given:
-        raise InputError("take", params.take, "needs a piece to take it from: inputs.donor")
-    if both := sorted(set(kept) & set(taken)):
-        raise InputError("take", params.take, f"{both[0]!r} cannot be kept and taken at once")
+Params = composer.Params  # elements that are neither kept nor taken are composed anew
+check = composer.check
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +66,8 @@ class _Wish:
         return bool(self.source and self.donor) and {*self.kept, *self.taken} == set(elements.ELEMENTS)
 
 
-class Pipeline:
-    """A loaded composer."""
-
-    def __init__(self, pipe: Any, library: form.Library) -> None:
-        self.pipe = pipe
-        self.library = library
+class Pipeline(composer.Composer):
+    """A loaded composer; adapters touch its prior alone: what codes stand for is no matter of feeling."""
 
     @classmethod
     def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
@@ -120,47 +79,27 @@ class Pipeline:
         """Random weights at toy size, in memory."""
         return cls(loading.toy(seed), {})
 
-    @property
-    def modules(self) -> Mapping[str, Any]:
-        """The prior alone: what codes stand for is no matter of feeling."""
-        return {"transformer": self.pipe.transformer}
-
-    def render(
-        self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
-    ) -> list[Artifact]:
-        """One Score per request; all share their Params. Whatever `on_step` raises ends the render."""
-        made: list[Artifact] = []
-        for row, request in enumerate(batch):
-            written, manner = self.compose(request, set_emotion, _share(on_step, row, len(batch)))
-            made.append(Score(performance.perform(written, manner), _sound(request)))
-        return made
-
     def compose(
         self, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep
     ) -> tuple[Grid, performance.Manner]:
         """The grid of one request, and how it is to be played. Raises InputError for unusable files."""
         wish = self._wish(request)
-        generator, way = torch.Generator().manual_seed(request.seed), self._way(request, wish.asked.moods)
-
-        def before_bars(bars: slice) -> None:
-            felt = _row(wish.asked.moods[bars])
-            set_emotion([felt] if way.emphasis is None else [NEUTRAL, felt])
-
+        generator = torch.Generator().manual_seed(request.seed)
+        way = composer.way(request.params, wish.asked.moods)
         if wish.is_exchange:
             written = self.pipe.transfer(wish.source, wish.donor, wish.taken, generator, way)
             on_step(Step(1, 1))
         else:
-            draft, codes = wish.asked.draft, self._given(wish)
             written = self.pipe(
-                draft, generator, way, codes, before_bars, lambda done, total: on_step(Step(done, total))
+                wish.asked.draft,
+                generator,
+                way,
+                self._given(wish),
+                composer.felt_bars(wish.asked.moods, way, set_emotion),
+                lambda done, total: on_step(Step(done, total)),
             )
         wish.asked.draft.tokens = written.tokens.astype(np.int64)
         return wish.asked.finished(request)
-
-    def _way(self, request: RenderRequest, moods: Sequence[VAD]) -> decoding.Way:
-        params = request.params
-        guided = params.emphasis != 1 and any(mood != NEUTRAL for mood in moods)
-        return decoding.Way(params.temperature, params.top_p, params.emphasis if guided else None)
 
     def _wish(self, request: RenderRequest) -> _Wish:
         """What the request and its files ask for. A piece that came along gives its length, form and key."""
@@ -194,11 +133,7 @@ class Pipeline:
 
     def prepare(self, examples: Sequence[Example], size: Any = None) -> dict[str, Tensor]:
         """Codes of windows of songs, rows first: see _muser_loss.masked_codes. Media as of music/score."""
-        names = ("tokens", "repeated", "lag", "facts")
-        rows = {
-            name: torch.stack([torch.as_tensor(getattr(example.media, name)) for example in examples]).long()
-            for name in names
-        }
+        rows = {name: part.long() for name, part in composer.stacked(examples).items()}
         with torch.no_grad():
             codes, repeated = (self.pipe.codec.codes(rows[name]) for name in ("tokens", "repeated"))
         return {"codes": codes, "repeated": repeated, "lag": rows["lag"], "facts": rows["facts"]}
@@ -218,23 +153,3 @@ class Pipeline:
         set_emotion(list(emotions))
         each = muser_loss.prior_losses(self.pipe.transformer(given, seen, facts), codes, hidden)
         return torch.stack(list(each.values())).mean()
-
-
-def _sound(request: RenderRequest) -> SoundOptions:
-    asked = request.params
-    return SoundOptions(
-        asked.format, asked.instruments, dict(request.inputs).get("soundfont", ""), asked.lufs
-    )
-
-
-def _row(moods: Sequence[VAD]) -> RowEmotion:
-    return moods[0] if len(set(moods)) == 1 else tuple(moods)
-
-
-def _share(on_step: OnStep, row: int, rows: int) -> OnStep:
-    """Progress of one row of `rows` as progress of all."""
-
-    def report(step: Step) -> None:
-        on_step(Step(row * step.total + step.done, rows * step.total))
-
-    return report

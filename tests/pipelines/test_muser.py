@@ -14,6 +14,7 @@ from pipelines.music import _draft as drafts
 from pipelines.music import _fields as fields
 from pipelines.music import _form as form
 from pipelines.music import _grid as grid
+from pipelines.music import _loading as common
 from pipelines.music import _midi_in as midi_in
 from pipelines.music import _muser_decoding as decoding
 from pipelines.music import _muser_features as features
@@ -236,7 +237,7 @@ def trained() -> Any:
         loss.backward()
         optimiser.step()
         history.append(float(loss.detach()))
-    return loading.ready(sampling.MuserPipeline(codec, network.MuserPrior(16, 1, 2)), "cpu"), history
+    return common.ready(sampling.MuserPipeline(codec, network.MuserPrior(16, 1, 2)), "cpu"), history
 
 
 def test_the_autoencoder_learns(trained: Any) -> None:

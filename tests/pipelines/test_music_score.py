@@ -245,6 +245,11 @@ def test_fields_that_need_a_piece_say_so(name: str) -> None:
         score.check(request(take="rhythm"))
 
 
+def test_a_donor_that_gives_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^take: .*name what the donor gives"):
+        score.check(request(inputs=[("donor", "any.mid")]))
+
+
 @pytest.fixture(scope="module")
 def midi(composer: score.Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A piece of six bars as a file."""

@@ -15,7 +15,7 @@ from studio.lazy import lazy
 from studio.settings import Settings
 from studio.web.launch import Running, start
 
-loading = lazy("pipelines.music._loading")  # it imports torch, which most of these tests do without
+loading = lazy("pipelines.music._score_loading")  # it imports torch, which most of these tests do without
 
 
 def unused_port() -> int:

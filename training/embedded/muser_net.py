@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from pipelines.music import _muser_loss as muser
-from pipelines.music._muser_loading import FORMS, ready
+from pipelines.music._loading import FORMS, ready
 from pipelines.music._muser_network import MuserCodec, MuserPrior
 from pipelines.music._muser_sampling import MuserPipeline
 from studio.catalog import ASSETS
