@@ -156,7 +156,7 @@ def test_feelings_bar_by_bar(tmp_path: Path) -> None:
         ({"emotion": "joyy"}, r"line 2: .*joyy.*did you mean 'joy'"),
         ({"valence": 1.4, "arousal": 0}, r"line 2: valence: must be in \[-1, 1\], got 1.4; did you mean '1'"),
         ({"valence": 0.4, "arousal": "loud"}, "line 2: arousal: expected a number, got 'loud'"),
-        ({"valence": 0.4}, r"needs valence and arousal \(no arousal\)"),
+        ({"valence": 0.4}, r"valence and arousal \(no arousal\)"),
         ({"label": "Q5", "taxonomy": "emopia"}, "unknown label 'Q5' of taxonomy 'russell'"),
         ({"label": "Q1"}, "label 'Q1' needs a taxonomy"),
         ({"emotion": "joy", "bar": "two"}, "bar: must be a whole number from 1 on, got 'two'"),

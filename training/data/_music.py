@@ -1,15 +1,13 @@
-"""What every data set of music files shares: windows of bars, and the digest of the files.
+"""What every data set of music files shares: windows of bars.
 
 A file is read when one of its windows is asked for. Knows the bar grid; it knows no layout and no network.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,7 +21,7 @@ from studio.emotion import VAD, Emotion
 from studio.errors import InputError
 from studio.params import param
 from studio.ports import Example
-from training.data._pictures import _stamp, _under
+from training.data._files import FileDataset
 
 SUFFIXES = frozenset({".mid", ".midi"})
 LENGTHS = (4, 8, 16)  # bars of a window; a shorter file gives the longest of these that it has
@@ -95,7 +93,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class MusicDataset:
+class MusicDataset(FileDataset[Row]):
     """Windows of the MIDI files under `root`; `media` of an example is a Window, `prompt` the piece's title.
 
     Where bars differ, the attribute `bars` holds the VAD of each and `emotion` their mean. A subclass says in
@@ -104,13 +102,15 @@ class MusicDataset:
     """
 
     MEDIUM: ClassVar[str] = "music"
-    root: str = param("", "folder of the data set")
     bars: int = param(16, "length of a window; shorter files give 8 or 4 bars", choices=LENGTHS, unit="bars")
     windows: int = param(2, "windows of each file, evenly spread from its start to its end", min=1, max=64)
 
-    def read_rows(self) -> Sequence[Row]:
-        """All rows, in an order that never changes. InputError for another layout or bad annotations."""
-        raise NotImplementedError
+    def said(self, row: Row) -> tuple[Any, ...]:
+        emotion = row.emotion.text if row.emotion else ""
+        return (row.prompt, emotion, sorted(row.attributes.items()), row.curve)
+
+    def files(self, row: Row) -> Sequence[Path]:
+        return (row.midi, *row.besides)
 
     def feelings(self, row: Row, song: Song, at: slice) -> Sequence[VAD]:
         """One for each bar of a window, for rows without an `emotion`."""
@@ -135,45 +135,6 @@ class MusicDataset:
             return Example(song.window(at), row.prompt, row.emotion, attributes)
         bars = tuple(self.feelings(row, song, at))
         return Example(song.window(at), row.prompt, Emotion(mean(bars)), {**attributes, "bars": bars})
-
-    def __iter__(self) -> Iterator[Example]:
-        return (self[index] for index in range(len(self)))
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What determines the examples: options, rows, and size and time of every file. Reads no music."""
-        options = {
-            one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "root"
-        }
-        name = type(self).__module__.rpartition(".")[2]
-        return {"dataset": name, **options, "count": len(self), "content": self._digest()}
-
-    @property
-    def folder(self) -> Path:
-        """`root`, which must be a folder."""
-        if not self.root:
-            raise InputError("dataset.root", self.root, "needs the data set's folder")
-        folder = Path(self.root).expanduser()
-        if not folder.is_dir():
-            what = "is a file, not a folder" if folder.exists() else "does not exist"
-            raise InputError("dataset.root", self.root, f"{self.root!r} {what}")
-        return folder
-
-    @cached_property
-    def _rows(self) -> tuple[Row, ...]:
-        rows = tuple(self.read_rows())
-        if not rows:
-            raise InputError("dataset.root", self.root, f"no usable examples in {self.root!r}")
-        return rows
-
-    def _digest(self) -> str:
-        digest = hashlib.blake2b(digest_size=16)
-        for row in self._rows:
-            emotion = row.emotion.text if row.emotion else ""
-            said = (row.prompt, emotion, sorted(row.attributes.items()), row.curve)
-            files = [(_under(self.root, path), _stamp(path)) for path in (row.midi, *row.besides)]
-            digest.update(repr((said, files)).encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
 
 
 def midi_files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What every data set of picture files shares: rows, opening and cutting pictures, a digest of the files.
+"""What every data set of picture files shares: rows, opening and cutting pictures.
 
 Knows pictures on a disk. Knows no layout: which files there are and what they feel like is each data set's
 own matter.
@@ -6,12 +6,9 @@ own matter.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from studio.errors import InputError
 from studio.params import param
 from studio.pictures import UNREADABLE, upright
 from studio.ports import Example
+from training.data._files import FileDataset
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MIN_SIDE_PX = 32
@@ -43,14 +41,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class PictureDataset:
+class PictureDataset(FileDataset[Row]):
     """Pictures under `root`: uint8 RGB, (size_px, size_px, 3) cut around the middle, or (H, W, 3) uncut.
 
     A subclass says in `read_rows` which ones; wrong annotations are errors there, before anything runs, and a
     picture that is missing or broken is an InputError of its example alone.
     """
 
-    root: str = param("", "folder of the data set")
     size_px: int = param(
         512,
         "side a picture is cut and scaled to; 0 leaves it whole, for aspect-ratio buckets",
@@ -65,59 +62,20 @@ class PictureDataset:
             why = f"must be 0 (whole pictures) or at least {MIN_SIDE_PX}, got {self.size_px}"
             raise InputError("dataset.size_px", self.size_px, why, str(MIN_SIDE_PX))
 
-    def read_rows(self) -> Sequence[Row]:
-        """All rows, in an order that never changes. InputError for another layout or bad annotations."""
-        raise NotImplementedError
+    def said(self, row: Row) -> tuple[Any, ...]:
+        return (row.prompt, row.emotion.text, sorted(row.attributes.items()), row.box)
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def files(self, row: Row) -> Sequence[Path]:
+        return (row.picture, *row.besides)
 
     def __getitem__(self, index: int) -> Example:
         """The example of that row. InputError names a file that is missing or cannot be read."""
         return self.example(self._rows[index])
 
-    def __iter__(self) -> Iterator[Example]:
-        return (self[index] for index in range(len(self)))
-
     def example(self, row: Row) -> Example:
         """A row with its picture opened."""
         picture = open_picture(row.picture, self.size_px, row.box)
         return Example(picture, row.prompt, row.emotion, row.attributes)
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What determines the examples: options, rows, and size and time of every file. Opens no picture."""
-        options = {
-            one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "root"
-        }
-        name = type(self).__module__.rpartition(".")[2]
-        return {"dataset": name, **options, "count": len(self), "content": self._digest()}
-
-    @property
-    def folder(self) -> Path:
-        """`root`, which must be a folder."""
-        if not self.root:
-            raise InputError("dataset.root", self.root, "needs the data set's folder")
-        folder = Path(self.root).expanduser()
-        if not folder.is_dir():
-            what = "is a file, not a folder" if folder.exists() else "does not exist"
-            raise InputError("dataset.root", self.root, f"{self.root!r} {what}")
-        return folder
-
-    @cached_property
-    def _rows(self) -> tuple[Row, ...]:
-        rows = tuple(self.read_rows())
-        if not rows:
-            raise InputError("dataset.root", self.root, f"no usable examples in {self.root!r}")
-        return rows
-
-    def _digest(self) -> str:
-        digest = hashlib.blake2b(digest_size=16)
-        for row in self._rows:
-            said = (row.prompt, row.emotion.text, sorted(row.attributes.items()), row.box)
-            files = [(_under(self.root, path), _stamp(path)) for path in (row.picture, *row.besides)]
-            digest.update(repr((said, files)).encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
 
 
 def open_picture(path: Path, size_px: int = 0, box: Box | None = None) -> np.ndarray:
@@ -161,19 +119,3 @@ def _cropped(picture: Image.Image, box: Box) -> Image.Image:
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _under(root: str, path: Path) -> str:
-    """The path inside the data set, so that a moved folder keeps its digest."""
-    try:
-        return path.relative_to(Path(root).expanduser()).as_posix()
-    except ValueError:
-        return path.as_posix()

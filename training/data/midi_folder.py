@@ -16,23 +16,28 @@ Wrong lines are an error before anything runs.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.emotion import VAD, Emotion, parse_emotion
-from studio.emotion.vad import AXES
+from studio.emotion import VAD, Emotion
 from studio.errors import InputError
 from studio.params import param
-from training.data._labels import TAXONOMIES, emotion_of, plain_words, vad_of
+from training.data._labels import plain_words
+from training.data._metadata import (
+    EMOTION_KEYS,
+    emotion_in,
+    lines,
+    metadata_file,
+    taxonomy_option,
+    values_of,
+)
 from training.data._music import MusicDataset, Row, Song, stepped
-from training.data._tables import collect, csv_rows, jsonl_rows, no_layout
+from training.data._tables import collect
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-_KNOWN = ("file_name", "text", "emotion", "bar", *AXES)
+_KNOWN = ("file_name", "text", "bar", *EMOTION_KEYS)
 _Line = tuple[str, int, Emotion, dict[str, Any]]  # file, bar (0: the whole piece), feeling, everything said
 
 
@@ -41,18 +46,13 @@ class Dataset(MusicDataset):
     """MIDI files of `root`. `prompt`: the text of a line, else the file's name as words."""
 
     root: str = param("", "folder with metadata.csv or metadata.jsonl")
-    taxonomy: str = param(
-        "",
-        "taxonomy of labels on lines that name none; empty: every label needs one",
-        choices=("", *TAXONOMIES),
-    )
+    taxonomy: str = taxonomy_option()
 
     def read_rows(self) -> list[Row]:
         """Raises InputError without metadata, with every bad line, or where lines of a file disagree."""
-        path = self._metadata()
-        rows = csv_rows(path) if path.suffix == ".csv" else jsonl_rows(path)
+        path = metadata_file(self.folder, self.root, METADATA)
         files: dict[str, list[_Line]] = {}
-        for line in collect(path, rows, partial(_line, self.taxonomy), "line"):
+        for line in collect(path, lines(path), partial(_line, self.taxonomy), "line"):
             files.setdefault(line[0], []).append(line)
         return collect(path, enumerate(files.values(), 1), partial(_row, self.folder), "file")
 
@@ -66,34 +66,15 @@ class Dataset(MusicDataset):
             )
         return stepped(row.curve, song.numbers[at].tolist())
 
-    def _metadata(self) -> Path:
-        found = [path for name in METADATA if (path := self.folder / name).is_file()]
-        if not found:
-            raise no_layout(self.root, METADATA[0], " or ".join(METADATA))
-        if len(found) > 1:
-            why = f"{' and '.join(METADATA)} are both in {self.root!r}; keep one of them"
-            raise InputError("dataset.root", self.root, why)
-        return found[0]
-
 
 def _line(taxonomy: str, said: Any) -> _Line:
-    values = _object(said) if isinstance(said, str) else said
+    values = values_of(said)
     name = str(values.get("file_name", "")).strip()
     if not name:
         raise InputError("file_name", name, "needs the name of a MIDI file")
     rest = {key: value for key, value in values.items() if key not in _KNOWN}
     text = " ".join(str(values.get("text", "")).split())
-    return name, _bar(values.get("bar")), _emotion(values, taxonomy), {**rest, "text": text}
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError("line", line, f"not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError("line", line, "expected an object { ... }")
-    return values
+    return name, _bar(values.get("bar")), emotion_in(values, taxonomy, least=2), {**rest, "text": text}
 
 
 def _bar(value: Any) -> int:
@@ -106,28 +87,6 @@ def _bar(value: Any) -> int:
     if bar < 1:
         raise InputError("bar", value, f"must be a whole number from 1 on, got {value!r}", "1")
     return bar
-
-
-def _emotion(values: Mapping[str, Any], taxonomy: str) -> Emotion:
-    """From whichever of the three ways a line uses."""
-    axes = [axis for axis in AXES if axis in values]
-    if "emotion" in values and axes:
-        raise InputError("emotion", values["emotion"], f"give either emotion or {', '.join(AXES)}, not both")
-    if "emotion" in values:
-        return parse_emotion(str(values["emotion"]))
-    if axes:
-        if missing := [axis for axis in AXES[:2] if axis not in values]:
-            raise InputError(missing[0], None, f"needs valence and arousal (no {', '.join(missing)})")
-        return Emotion(vad_of([values.get(axis, 0.0) for axis in AXES]))
-    if "label" not in values:
-        raise InputError("emotion", None, "needs emotion, label, or valence and arousal")
-    named = str(values.get("taxonomy", taxonomy))
-    if not named:
-        why = (
-            f"label {values['label']!r} needs a taxonomy: on its line, or as the data set's option `taxonomy`"
-        )
-        raise InputError("taxonomy", "", why)
-    return emotion_of(str(values["label"]), named)
 
 
 def _row(folder: Path, lines: list[_Line]) -> Row:
