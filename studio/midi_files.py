@@ -7,9 +7,11 @@ piece makes the same bytes. Knows the format through mido; makes no sound and re
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from studio import provenance as origin
@@ -21,6 +23,7 @@ mido = lazy("mido")
 
 TICKS = 480  # a quarter
 MADE_BY_A_MODEL = f"Synthetic media: made by a generative model ({origin.SOURCE_TYPE})"
+NOTATION = "emotion_studio_notation:"  # before the piece in its composer's own words
 CHANNELS = tuple(channel for channel in range(16) if channel != 9)  # the tenth is for drums
 _PEDAL, _VOLUME, _PAN = 64, 7, 10
 _MINORS = {"Db": "C#", "Gb": "F#", "Ab": "G#"}  # the spelling with fewer signs
@@ -45,9 +48,39 @@ def midi_bytes(
     for channel, part in zip(CHANNELS, piece.parts, strict=False):
         level_db, pan = (balance or {}).get(part.name, (0.0, 0.0))
         tracks.append(_track(_part(part, channel, level_db, pan), end))
+    if piece.notation:
+        text = f"{NOTATION}{what_sounds(tracks)}:{piece.notation}"
+        tracks[0].insert(0, mido.MetaMessage("text", text=text))
     file = io.BytesIO()
     mido.MidiFile(type=1, ticks_per_beat=TICKS, charset="utf-8", tracks=tracks).save(file=file)
     return file.getvalue()
+
+
+def what_sounds(tracks: Iterable[Any]) -> str:
+    """Digest of notes and tempi of mido tracks: whoever edits the file changes it."""
+    found = []
+    for track in tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type in ("note_on", "note_off"):
+                velocity = message.velocity if message.type == "note_on" else 0
+                found.append((tick, message.note, velocity))
+            elif message.type == "set_tempo":
+                found.append((tick, -1, message.tempo))
+    return hashlib.blake2b(repr(sorted(found)).encode(), digest_size=8).hexdigest()
+
+
+def notation_of(path: Path) -> str:
+    """The piece in its composer's words; "" where the file has none, or sounds otherwise than it says."""
+    mark = NOTATION.encode()
+    if mark not in path.read_bytes()[: origin.HEAD_BYTES]:
+        return ""
+    tracks = mido.MidiFile(path, charset="latin-1").tracks  # the text sought is ASCII, others may be anything
+    texts = (message.text for message in tracks[0] if message.type == "text")
+    said = next((text for text in texts if text.startswith(NOTATION)), "").removeprefix(NOTATION)
+    digest, _, notation = said.partition(":")
+    return notation if digest == what_sounds(tracks) else ""
 
 
 def struck(notes: Iterable[Note]) -> list[Note]:

@@ -99,9 +99,10 @@ class Motion:
 
 def still(frames: int, rate_hz: float = RATE_HZ) -> Motion:
     """A face at rest that looks into the camera."""
-    return Motion(
-        *(np.zeros((frames, width), np.float32) for width in (len(SHAPES), len(HEAD), len(GAZE))), rate_hz
+    weights, head, gaze = (
+        np.zeros((frames, width), np.float32) for width in (len(SHAPES), len(HEAD), len(GAZE))
     )
+    return Motion(weights, head, gaze, rate_hz)
 
 
 def looks_of(gaze: Array) -> dict[str, Array]:

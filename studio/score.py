@@ -71,13 +71,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Piece:
-    """`key` is a word of KEYS. `emotions`: (bar index, text) where the asked feeling turns, for markers."""
+    """`key` is a word of KEYS. `emotions`: (bar index, text) where the asked feeling turns, for markers.
+
+    `notation`: the piece in the composer's own words, which its files carry along."""
 
     bars: tuple[Bar, ...]
     parts: tuple[Part, ...]
     key: str = "C major"
     title: str = ""
     emotions: tuple[tuple[int, str], ...] = field(default=())
+    notation: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.bars:

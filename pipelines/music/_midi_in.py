@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from pipelines.music import _fields as fields
 from pipelines.music import _midi_bars, _midi_beats, _midi_file, _midi_harmony, _midi_melody
+from pipelines.music import _notation as notation
 from pipelines.music._grid import Frame, Grid, Notes, encode, field
 from pipelines.music._midi_bars import Bars
 from pipelines.music._midi_file import MidiFile, Signature, Timeline
 from pipelines.music._midi_harmony import Keys
+from pipelines.music._performance import key_name
+from studio import midi_files
 from studio.errors import InputError
 
 Array = NDArray[np.float64]
@@ -33,15 +36,16 @@ _SMOOTH = 5  # bars whose median tempo a bar is said to have
 class Imported:
     """A piece on the grid. Arrays are of its bars.
 
-    `shifts`: semitones (-5..6) that were added to bring a bar into the signature of C. `keys`: words of
-    studio.score.KEYS. `tempi_bpm`: quarters a minute. `numbers`: as the file counts its bars, from 1 on.
-    `start_s`, `end_s`: where a bar lies in the file. `breaks`: indices of bars before which music was left
-    out. `melody`: the track that the melody came from, "" where it is the highest line of all.
-    `bars_estimated`: the file does not say where its bars are. `notes`: what was left out or assumed, in
-    plain words.
+    `tempo_bpm`: of the whole piece, None: as the grid has it. `shifts`: semitones (-5..6) that were added to
+    bring a bar into the signature of C. `keys`: words of studio.score.KEYS. `tempi_bpm`: quarters a minute.
+    `numbers`: as the file counts its bars, from 1 on. `start_s`, `end_s`: where a bar lies in the file.
+    `breaks`: indices of bars before which music was left out. `melody`: the track that the melody came from,
+    "" where it is the highest line of all. `bars_estimated`: the file does not say where its bars are.
+    `notes`: what was left out or assumed, in plain words.
     """
 
     grid: Grid
+    tempo_bpm: float | None
     shifts: NDArray[np.int64]
     keys: tuple[str, ...]
     tempi_bpm: Array
@@ -67,15 +71,12 @@ class Imported:
         """Semitones (-6..5) from the signature of C to that of most bars: what brings the grid back."""
         return -Counter(self.shifts.tolist()).most_common(1)[0][0]
 
-    @property
-    def tempo_bpm(self) -> float:
-        """The median of all bars, within what a score can say."""
-        return float(np.clip(np.median(self.tempi_bpm), 10, 400))
-
 
 def read(path: Path | str) -> Imported:
     """Raises InputError, one line, for a file that is no MIDI file, has no notes, or fits no meter."""
     midi = _midi_file.read(Path(path))
+    if own := notation.from_text(midi_files.notation_of(Path(path))):
+        return _ours(own, midi)
     timeline, signatures, said = _beats(midi)
     timed = _in_quarters(midi, timeline)
     bars = _midi_bars.lay(signatures, timed, str(path))
@@ -91,6 +92,7 @@ def read(path: Path | str) -> Imported:
     )
     return Imported(
         grid,
+        float(np.clip(np.median(tempo_bpm), 10, 400)),
         keys.shift,
         keys.names,
         tempo_bpm,
@@ -101,6 +103,28 @@ def read(path: Path | str) -> Imported:
         midi.tracks,
         signatures is not midi.signatures,
         said,
+    )
+
+
+def _ours(own: notation.Notation, midi: MidiFile) -> Imported:
+    """A piece that was written here, exactly as it was written."""
+    count, cells = len(own.grid), fields.METERS[own.grid.meter]
+    bars = Bars(np.arange(count) * cells / 4, np.arange(1, count + 1), own.grid.meter, (), ())
+    tempi_bpm, edges_s = _tempo(bars, midi.timeline)
+    key = key_name(own.grid, own.shift)
+    return Imported(
+        own.grid,
+        own.tempo_bpm,
+        np.full(count, -own.shift),
+        (key,) * count,
+        tempi_bpm,
+        bars.numbers,
+        *edges_s,
+        (),
+        "Melody" if "Melody" in midi.tracks else "",
+        midi.tracks,
+        False,
+        (),
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
+from pipelines.music import _notation as notation
 from studio.emotion import VAD
 from studio.score import KEYS, Bar, Note, Part, Piece
 
@@ -63,7 +64,8 @@ def perform(written: grid.Grid, manner: Manner) -> Piece:
         Part("Bass", 0, bass, pedal),
     )
     sounding = tuple(part for part in parts if part.notes)
-    return Piece(bars, sounding, key_name(written, manner.shift), manner.title, manner.turns)
+    own = notation.to_text(notation.Notation(written, manner.shift, manner.tempo_bpm))
+    return Piece(bars, sounding, key_name(written, manner.shift), manner.title, manner.turns, own)
 
 
 def tempos_bpm(

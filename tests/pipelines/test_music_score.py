@@ -263,6 +263,44 @@ def midi(composer: score.Pipeline, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+def test_a_piece_of_ours_is_read_back_exactly(composer: score.Pipeline, tmp_path: Path) -> None:
+    from pipelines.music import _midi_in as midi_in
+    from studio.midi_files import midi_bytes
+
+    path, again = tmp_path / "a.mid", request(bars=6, seed=5, key="Eb major", meter="6/8")
+    written, _ = composer.compose(again, unfelt, unwatched)
+    piece = composer.render([again], unfelt, unwatched)[0].piece  # type: ignore[attr-defined]
+    path.write_bytes(midi_bytes(piece, {}))
+    read = midi_in.read(path)
+    assert np.array_equal(read.grid.tokens, written.tokens)
+    assert (read.grid.meter, read.shift, read.notes) == ("6/8", 3, ())
+    same = request(inputs=[("midi", str(path))], strength=0.0)
+    assert composer.render([same], unfelt, unwatched)[0].piece == piece  # type: ignore[attr-defined]
+
+
+def test_an_edited_file_is_read_by_its_notes(composer: score.Pipeline, tmp_path: Path) -> None:
+    import mido
+
+    from studio.midi_files import midi_bytes, notation_of
+
+    path = tmp_path / "a.mid"
+    piece = composer.render([request(bars=4, seed=5)], unfelt, unwatched)[0].piece  # type: ignore[attr-defined]
+    path.write_bytes(midi_bytes(piece, {}))
+    assert notation_of(path) == piece.notation
+    file = mido.MidiFile(path)
+    first = next(message for message in file.tracks[1] if message.type == "note_on")
+    first.velocity = first.velocity % 127 + 1
+    file.save(path)
+    assert notation_of(path) == ""
+
+
+@pytest.mark.parametrize("text", ["", "x", "eJw=", "eJyrVipLLSrOzM9TslIyVKoFAC1aBSE="])
+def test_other_notations_are_none(text: str) -> None:
+    from pipelines.music import _notation as notation
+
+    assert notation.from_text(text) is None
+
+
 @pytest.mark.parametrize("element", elements.ELEMENTS)
 def test_a_kept_element_is_kept_and_the_rest_is_new(
     composer: score.Pipeline, midi: Path, element: str
