@@ -90,11 +90,11 @@ class Motion:
             return self
         frames = max(1, round(self.length_s * rate_hz))
         now, then = np.arange(len(self)) / self.rate_hz, np.arange(frames) / rate_hz
-        parts = (
-            np.stack([np.interp(then, now, column) for column in part.T], axis=1).astype(np.float32)
-            for part in (self.weights, self.head, self.gaze)
-        )
-        return Motion(*parts, rate_hz)
+
+        def resampled(part: Array) -> Array:
+            return np.stack([np.interp(then, now, column) for column in part.T], axis=1).astype(np.float32)
+
+        return Motion(resampled(self.weights), resampled(self.head), resampled(self.gaze), rate_hz)
 
 
 def still(frames: int, rate_hz: float = RATE_HZ) -> Motion:
