@@ -20,7 +20,6 @@ from training import _music_bars as bars_of
 from training._music_bars import Onsets
 
 Tokens = NDArray[np.integer]
-SCALE = (0, 2, 4, 5, 7, 9, 11)  # of C major and A minor: the signature of every grid
 RAISED = (6, 8)  # F# and G#, which melodic and harmonic A minor have
 
 
@@ -97,7 +96,7 @@ def in_key(piece: Piece) -> float:
     minor = grid.field(piece.tokens, "mode")[notes.bar, 0, 0] == 1
     chord = bars_of.chords_under(notes, piece.tokens, piece.meter)
     of_chord = bars_of.chord_table()[chord, pitch] & _secondary()[chord]
-    fits = np.isin(pitch, SCALE) | (minor & np.isin(pitch, RAISED)) | of_chord
+    fits = np.isin(pitch, fields.WHITE_KEYS) | (minor & np.isin(pitch, RAISED)) | of_chord
     return float(fits.mean()) if len(fits) else np.nan
 
 
@@ -108,7 +107,7 @@ def _secondary() -> NDArray[np.bool_]:
     for chord in range(1, fields.CHORDS):
         root, quality = divmod(chord - 1, len(fields.QUALITIES))
         step = steps.get(list(fields.QUALITIES)[quality])
-        found[chord] = step is not None and (root + step) % 12 in SCALE
+        found[chord] = step is not None and (root + step) % 12 in fields.WHITE_KEYS
     return found
 
 

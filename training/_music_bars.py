@@ -58,7 +58,7 @@ def _part(tokens: NDArray[np.integer], name: str, cells: int) -> Onsets:
         bar * cells + place,
         pitches[bar, place, voice].astype(np.int64) + fields.LOWEST - 1,
         sixteenths[length],
-        (levels + 0.5) * 128 / fields.LOUDNESS_LEVELS,
+        fields.velocity_of(levels),
         np.full(len(bar), name == "melody"),
     )
 

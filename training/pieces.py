@@ -31,7 +31,6 @@ CUES, NONE = "music-cues", "none"
 # What 99 of 100 bars of POP909's training songs have: shares of notes in the key and in their chord, and
 # onset moments a beat. Measured over windows of 8 bars, each bar with its neighbours.
 IN_KEY, IN_CHORD, DENSITY = 0.79, 0.57, (0.97, 6.44)
-_KEY = (0, 2, 4, 5, 7, 9, 11)  # grids are written in C major and A minor
 _LOWEST, _HIGHEST = 33, 93  # what a roll shows: nearly every note
 _SEMITONE_PX = 2
 _PAPER, _LINE, _CHORD, _TUNE = (244, 245, 248), (228, 230, 236), (66, 116, 178), (206, 84, 46)
@@ -92,7 +91,7 @@ def is_music(written: Grid) -> NDArray[np.bool_]:
     def share(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
         return bars_of.near(bars_of.bar_sum(chosen, notes.bar, count)) / np.maximum(number, 1e-9)
 
-    in_key = share(np.isin(notes.pitch % 12, _KEY)) >= IN_KEY
+    in_key = share(np.isin(notes.pitch % 12, fields.WHITE_KEYS)) >= IN_KEY
     in_chord = share(bars_of.in_chord(notes, tokens, meter)) >= IN_CHORD
     density = bars_of.near(_moments(notes, count, fields.METERS[meter]))
     return np.asarray(in_key & in_chord & (density >= DENSITY[0]) & (density <= DENSITY[1]))

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.music import _fields as fields
+from pipelines.music import _grid as grid
 from pipelines.music._fields import FIELDS
 
-PLACES = 4  # first, second, third, later
 # Songs begin and end sparsely. A piece that is long enough does so too; a short one is all middle.
 OPENS_BARS, CLOSES_BARS = 32, 24
-METERS = tuple(fields.METERS)
 UNWRITTEN = fields.classes()
 
 
@@ -47,13 +46,7 @@ class Draft:
     def facts(self) -> NDArray[np.int64]:
         """(bars, 4) as the network takes them: meter, likeness, place from the start and from the end."""
         count = len(self)
-        start, end = np.full(count, PLACES - 1), np.full(count, PLACES - 1)
-        near = np.arange(PLACES)[:count]
-        if count >= OPENS_BARS:
-            start[: len(near)] = near
-        if count >= CLOSES_BARS:
-            end[::-1][: len(near)] = near
-        return np.stack([np.full(count, METERS.index(self.meter)), self.likeness, start, end], axis=1)
+        return grid.facts(self.meter, self.likeness, count >= OPENS_BARS, count >= CLOSES_BARS)
 
     @property
     def sources(self) -> NDArray[np.int64]:

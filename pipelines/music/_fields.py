@@ -36,6 +36,8 @@ LOUDNESS_LEVELS = 12
 BINS = 8  # of every field that sums a bar up
 WHITE_KEYS = (0, 2, 4, 5, 7, 9, 11)  # every grid is in their signature
 METERS = {"4/4": 16, "6/8": 12}  # sixteenths of a bar
+METER_NAMES = tuple(METERS)  # a network knows them by number
+PLACES = 4  # of a bar in its piece: first, second, third or fourth, later; from the start and from the end
 LIKENESSES = (0.35, 0.6, 0.9)  # shares of equal notes from which a bar counts as akin, similar, the same
 
 
@@ -87,6 +89,11 @@ PLAN = ("mode", "tempo", "activity", "melody_activity", "register", "melody_regi
 # What is written together, in this order: what a later stage writes depends on all before it.
 STAGES = (PLAN, ("chord",), ("melody",), ("voices",), ("melody_length", "voices_length", "velocity"))
 NO_LENGTH = len(LENGTHS)  # the class of a cell without an onset
+
+
+def velocity_of(level: NDArray[np.integer]) -> NDArray[np.float64]:
+    """MIDI velocity in the middle of each class of loudness."""
+    return (level + 0.5) * 128 / LOUDNESS_LEVELS
 
 
 def classes() -> NDArray[np.int64]:

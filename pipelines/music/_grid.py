@@ -181,6 +181,21 @@ def likeness(one: Tokens, other: Tokens) -> NDArray[np.float64]:
     return 2 * shared / np.maximum(sizes, 1)
 
 
+def facts(meter: str, likeness: NDArray[np.int64], opens: bool, closes: bool) -> NDArray[np.int64]:
+    """(bars, 4) as networks take them: meter, likeness to the repeated bar, place from start and from end.
+
+    `opens`, `closes`: whether the piece begins with the first bar and ends with the last.
+    """
+    count, far = len(likeness), fields.PLACES - 1
+    start, end = np.full(count, far), np.full(count, far)
+    near = np.arange(fields.PLACES)[:count]
+    if opens:
+        start[: len(near)] = near
+    if closes:
+        end[::-1][: len(near)] = near
+    return np.stack([np.full(count, fields.METER_NAMES.index(meter)), likeness, start, end], axis=1)
+
+
 def repeats(tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each bar how many bars back the one lies that it repeats best (the earliest of equals), and its
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from pipelines.music import _fields as fields
 from pipelines.music import _masks as masks
-from pipelines.music._draft import METERS
-from pipelines.music._fields import FIELDS
+from pipelines.music._fields import FIELDS, METER_NAMES
 
 # Share of rows that know nothing before them, as a piece that begins. Bars that repeat nothing are rare kinds
 # of bars, sparse ones; without such rows every new piece would be made of those.
@@ -81,7 +80,7 @@ def beyond(facts: Tensor) -> Tensor:
     for name in ("melody", "voices"):
         cell = torch.arange(FIELDS[name].size, device=facts.device) // FIELDS[name].voices
         outside[FIELDS[name].tokens] = cell >= fields.METERS["6/8"]
-    return (facts[..., 0] == METERS.index("6/8"))[..., None] & outside
+    return (facts[..., 0] == METER_NAMES.index("6/8"))[..., None] & outside
 
 
 def counted(truth: Tensor, facts: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from pipelines.music import _muser_features as features
 from pipelines.music._fields import BINS, CHORDS, FIELDS, LENGTHS, LOUDNESS_LEVELS, PITCHES, POSITIONS, VOICES
 from pipelines.music._muser_codes import Codebook
 from pipelines.music._muser_features import ATTRIBUTES, CELLS, ELEMENTS, HALVES, SLICES
-from pipelines.music._network import PLACES, Block, _turns
+from pipelines.music._network import Block, _turns
 
 SIZES = {  # of the codebooks: about what their element has to say in half a bar
     "density": 64,
@@ -228,7 +228,7 @@ class MuserPrior(ModelMixin, ConfigMixin):
         super().__init__()
         sizes = {name: size + 1 for name, size in SIZES.items()}
         sizes |= {"likeness": len(fields.LIKENESSES) + 1, "meter": len(fields.METERS)}
-        sizes |= {"place": 2 * PLACES, "part": HALVES}
+        sizes |= {"place": 2 * fields.PLACES, "part": HALVES}
         self.embeddings = nn.ModuleDict({name: nn.Embedding(size, channels) for name, size in sizes.items()})
         self.repeated = nn.Linear(channels, channels)
         self.blocks = nn.ModuleList([Block(channels, heads, dropout) for _ in range(layers)])
@@ -246,7 +246,7 @@ class MuserPrior(ModelMixin, ConfigMixin):
         meter, likeness, start, end = facts.unbind(-1)
         known = self.embeddings
         bar = known["meter"](meter) + known["likeness"](likeness)
-        bar = bar + known["place"](start) + known["place"](end + PLACES)
+        bar = bar + known["place"](start) + known["place"](end + fields.PLACES)
         copied = self.repeated(self._seen(repeated)) * (likeness > 0).view(rows, bars, 1, 1)
         x = self._seen(codes) + copied + bar[:, :, None] + known["part"].weight
         x = x.flatten(1, 2)

@@ -17,9 +17,9 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from pipelines.music import _muser_decoding as decoding
-from pipelines.music._draft import METERS, Draft, blank
+from pipelines.music._draft import Draft, blank
 from pipelines.music._drawing import CONTEXT_BARS, WINDOW_BARS, BeforeBars, Way, gumbel
-from pipelines.music._fields import FIELDS
+from pipelines.music._fields import FIELDS, METER_NAMES
 from pipelines.music._grid import Grid, repeats
 from pipelines.music._muser_features import HALVES, SLICES
 from pipelines.music._muser_network import SIZES, MuserCodec, MuserPrior
@@ -149,7 +149,7 @@ class MuserPipeline(DiffusionPipeline):
         tokens = torch.zeros(draft.tokens.shape, dtype=torch.long)
         noise = decoding.pitch_noise(torch.from_numpy(draft.sources), generator)
         source = torch.from_numpy(draft.tokens)
-        meter = METERS.index(draft.meter)
+        meter = METER_NAMES.index(draft.meter)
         for number, window in enumerate(windows(len(draft)), 1):
             states = self.codec.states(self._latents(codes[window.bars]), self._meters(window.bars, meter))
             frame = decoding.frame_tokens(self.codec.frame(states), meter)

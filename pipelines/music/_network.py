@@ -14,9 +14,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from pipelines.music import _fields as fields
-from pipelines.music._fields import FIELDS, POSITIONS
+from pipelines.music._fields import FIELDS, PLACES, POSITIONS
 
-PLACES = 4  # first, second, third or fourth, later; from the start and from the end
 PITCH_FIELDS = ("melody", "voices")
 
 

@@ -116,7 +116,7 @@ def _notes(written: grid.Grid, name: str, manner: Manner) -> list[tuple[Note, bo
         start = (bar * cells + cell) / 4
         cells_long = fields.LENGTHS[min(int(lengths[bar, cell, voice]), len(fields.LENGTHS) - 1)]
         pitch = int(pitches[bar, cell, voice]) + fields.LOWEST - 1 + manner.shift
-        level = (float(levels[bar, cell // 4]) + 0.5) * 128 / fields.LOUDNESS_LEVELS
+        level = float(fields.velocity_of(levels[bar, cell // 4]))
         accent = ACCENT[cell // 4] if cell % 4 == 0 else -2
         loud = level + accent + (MELODY_BOOST if name == "melody" else 0)
         note = Note(

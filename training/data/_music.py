@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
 from pipelines.music import _midi_in as midi_in
 from studio.emotion import VAD, Emotion
@@ -25,7 +24,6 @@ from training.data._files import FileDataset
 
 SUFFIXES = frozenset({".mid", ".midi"})
 LENGTHS = (4, 8, 16)  # bars of a window; a shorter file gives the longest of these that it has
-PLACES = 4  # first, second, third or fourth bar, later; from the start and from the end
 Whole = NDArray[np.int64]
 
 
@@ -35,7 +33,7 @@ class Window:
 
     `tokens` (B, WIDTH); `repeated` (B, WIDTH) the bars that they repeat, themselves where they repeat none;
     `lag` (B,) how many bars back those lie, 0 for none; `facts` (B, 4): meter, likeness to the repeated bar,
-    place from the start and from the end of the piece (PLACES - 1: far).
+    place from the start and from the end of the piece (see _grid.facts).
     """
 
     tokens: grid.Tokens
@@ -163,15 +161,7 @@ def made_song(
 ) -> Song:
     """`places`: number, start and end in seconds of each bar. `whole`: has the piece its start, its end."""
     lag, likeness = grid.repeats(piece.tokens)
-    start = np.full(len(piece), PLACES - 1)
-    end = start.copy()
-    near = np.arange(PLACES)[: len(piece)]
-    if whole[0]:
-        start[: len(near)] = near
-    if whole[1]:
-        end[::-1][: len(near)] = near
-    meter = np.full(len(piece), list(fields.METERS).index(piece.meter))
-    facts = np.stack([meter, likeness, start, end], axis=1)
+    facts = grid.facts(piece.meter, likeness, *whole)
     return Song(piece.tokens, lag, facts, tempi_bpm, tuple(breaks), *places)
 
 

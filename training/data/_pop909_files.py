@@ -27,7 +27,7 @@ METERS = {4: ("4/4", 4), 6: ("6/8", 2)}  # beats of a bar: meter, sixteenths of 
 SHORTEST = 4  # bars of a stretch
 _ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIMPLER = {"maj6": "maj", "min6": "min", "minmaj7": "min", "hdim7": "dim", "dim7": "dim", "sus4(b7)": "sus4"}
-_SCALE = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))
+_SCALE = np.isin(np.arange(12), fields.WHITE_KEYS)
 _TRUST = 0.05  # a signature that fits this share of the sound better than the annotated one replaces it
 
 
@@ -55,6 +55,11 @@ def songs(root: Path) -> list[str]:
     return sorted(
         path.parent.name for path in root.glob("[0-9][0-9][0-9]/*.mid") if path.stem == path.parent.name
     )
+
+
+def held_out(names: list[str]) -> list[str]:
+    """Of all songs in order those that the embedded models never saw."""
+    return names[4::10]
 
 
 def read(root: Path, name: str) -> list[Stretch]:

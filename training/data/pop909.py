@@ -24,8 +24,6 @@ from training.data import _pop909_files as files
 from training.data._music import MusicDataset, Row, Song, made_song
 from training.data._tables import no_layout
 
-HELD_OUT_FROM, HELD_OUT_EVERY = 4, 10  # of the songs in order: those the embedded models never saw
-
 
 @dataclass(frozen=True)
 class Dataset(MusicDataset):
@@ -41,7 +39,7 @@ class Dataset(MusicDataset):
         names = files.songs(self.folder)
         if not names:
             raise no_layout(self.root, "001", "001/001.mid, 002/002.mid, ...")
-        held_out = names[HELD_OUT_FROM::HELD_OUT_EVERY]
+        held_out = files.held_out(names)
         chosen = {"train": sorted(set(names) - set(held_out)), "test": held_out, "all": names}[self.split]
         if not chosen:
             raise InputError("dataset.split", self.split, f"{len(names)} songs are too few for a test", "all")

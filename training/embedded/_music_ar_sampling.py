@@ -15,7 +15,6 @@ from torch import Tensor
 
 from pipelines.music import _fields as fields
 from pipelines.music._grid import Tokens
-from pipelines.music._network import PLACES
 from training.embedded import _music_events as events
 from training.embedded._music_ar_net import Cache, Chain, MusicEventTransformer, causal
 from training.embedded._music_events import AT, BAR, CHORDS, LEVELS, PARTS, START, Ints
@@ -85,7 +84,7 @@ class Piece:
         if what == BAR:
             number = len(self.bar_at)
             places = (self.meter, number, self.bars - 1 - number)
-            limits = (len(fields.METERS), PLACES, PLACES)
+            limits = (len(fields.METERS), fields.PLACES, fields.PLACES)
             for name, value, limit in zip(events.GIVEN, places, limits, strict=True):
                 row[AT[name]] = min(value, limit - 1) + 1
         elif what < BAR:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
-from pipelines.music._fields import CELLS, FIELDS
-from pipelines.music._network import PLACES
+from pipelines.music._fields import CELLS, FIELDS, PLACES
 
 Ints = NDArray[np.int64]
 PARTS = ("melody", "voices")

@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from pipelines.music import _fields as fields
 from pipelines.music import _muser_loss as muser
 from pipelines.music._loading import FORMS, ready
 from pipelines.music._muser_network import MuserCodec, MuserPrior
@@ -25,7 +26,7 @@ from pipelines.music._muser_sampling import MuserPipeline
 from studio.catalog import ASSETS
 from training.embedded._fit import Fit, Plan, load_average
 from training.embedded.music_assets import form_library
-from training.embedded.music_set import METERS, Songs, songs
+from training.embedded.music_set import Songs, songs
 
 BARS = 16
 SHORT = 8  # bars of one batch in five, so that short pieces are known too
@@ -53,7 +54,7 @@ def draw(data: Songs, rows: int, generator: torch.Generator) -> Tensor:
     """(rows', bars) indices of windows of BARS bars, or of SHORT ones in as many more rows."""
     bars = SHORT if torch.rand((), generator=generator) < 0.2 else BARS
     first = torch.nonzero(data.left >= bars).flatten()
-    often = torch.where(data.bars[first, 0] == METERS.index("6/8"), RARE_METER, 1.0)
+    often = torch.where(data.bars[first, 0] == fields.METER_NAMES.index("6/8"), RARE_METER, 1.0)
     chosen = first[torch.multinomial(often, rows * BARS // bars, replacement=True, generator=generator)]
     return chosen[:, None] + torch.arange(bars)
 

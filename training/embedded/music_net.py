@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipelines.music import _fields as fields
 from pipelines.music import _loss as music_loss
 from pipelines.music._network import MusicTransformer
 from training.embedded._fit import Fit, Plan
-from training.embedded.music_set import METERS, Songs
+from training.embedded.music_set import Songs
 
 BATCH = 32
 BARS = 16
@@ -27,7 +28,7 @@ def new(seed: int) -> MusicTransformer:
 def starts(songs: Songs, bars: int) -> tuple[Tensor, Tensor]:
     """First bars of all windows of `bars` bars, and how often each should be seen."""
     first = torch.nonzero(songs.left >= bars).flatten()
-    rare = songs.bars[first, 0] == METERS.index("6/8")
+    rare = songs.bars[first, 0] == fields.METER_NAMES.index("6/8")
     return first, torch.where(rare, RARE_METER, 1.0)
 
 

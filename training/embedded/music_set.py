@@ -18,11 +18,7 @@ from tqdm import tqdm
 
 from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
-from pipelines.music._network import PLACES
 from training.data import _pop909_files as pop909
-
-HELD_OUT_EVERY = 10
-METERS = tuple(fields.METERS)
 
 
 class Songs(NamedTuple):
@@ -35,16 +31,12 @@ class Songs(NamedTuple):
     song: Tensor  # (N,) number of its song
 
 
-def held_out(names: list[str]) -> list[str]:
-    return names[4::HELD_OUT_EVERY]
-
-
 def songs(folder: Path, root: Path, part: str) -> Songs:
     """`part`: "train" or "held_out" of the songs under `root`; made once in `folder`."""
     file = folder / f"{part}.safetensors"
     if not file.exists():
         names = pop909.songs(root)
-        kept = held_out(names)
+        kept = pop909.held_out(names)
         chosen = kept if part == "held_out" else [name for name in names if name not in kept]
         folder.mkdir(parents=True, exist_ok=True)
         save_file(_read(root, chosen)._asdict(), file)
@@ -55,7 +47,7 @@ def _read(root: Path, names: list[str]) -> Songs:
     found = []
     for name in tqdm(names, desc="reading songs"):
         stretches = pop909.read(root, name)
-        for meter in METERS:
+        for meter in fields.METERS:
             if same := [stretch for stretch in stretches if stretch.grid.meter == meter]:
                 found.append((int(name), _song(same, meter)))
     parts = [torch.cat([getattr(song, name) for _, song in found]) for name in Songs._fields[:-1]]
@@ -67,13 +59,6 @@ def _song(stretches: list[pop909.Stretch], meter: str) -> Songs:
     """All bars of one meter; a bar may repeat one of an earlier stretch."""
     tokens = np.concatenate([stretch.grid.tokens for stretch in stretches])
     lag, likeness = grid.repeats(tokens)
-    start = np.full(len(tokens), PLACES - 1)
-    end = start.copy()
     left = np.concatenate([np.arange(len(stretch.grid), 0, -1) for stretch in stretches])
-    near = np.arange(PLACES)[: len(tokens)]
-    if stretches[0].starts_song:
-        start[: len(near)] = near
-    if stretches[-1].ends_song:
-        end[::-1][: len(near)] = near
-    bars = np.stack([np.full(len(tokens), METERS.index(meter)), likeness, start, end], axis=1)
+    bars = grid.facts(meter, likeness, stretches[0].starts_song, stretches[-1].ends_song)
     return Songs(*map(torch.from_numpy, (tokens, lag, bars, left)), torch.zeros(len(tokens)))
