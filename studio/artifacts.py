@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,20 +16,26 @@ from PIL.PngImagePlugin import PngInfo
 
 from studio import instruments
 from studio import provenance as origin
-from studio.companions import write_together
+from studio.companions import Writer, write_together
+from studio.emotion import NEUTRAL, EmotionCurve
 from studio.lazy import lazy
 from studio.provenance import read_provenance
 from studio.score import Piece
 from studio.storage import write_atomically
 
 if TYPE_CHECKING:
-    from studio import audio_files, midi_files, piano_roll, sound
+    from studio import audio_files, film_strip, midi_files, piano_roll, sound, video_files
+    from studio.recording import Recording, Still
     from studio.sound import Audio, SoundOptions
 else:  # a picture needs none of them
     audio_files, midi_files = lazy("studio.audio_files"), lazy("studio.midi_files")
     piano_roll, sound = lazy("studio.piano_roll"), lazy("studio.sound")
+    film_strip, video_files = lazy("studio.film_strip"), lazy("studio.video_files")
 
-__all__ = ["Picture", "Score", "read_provenance"]
+__all__ = ["Clip", "Picture", "Score", "read_provenance"]
+
+_STRIP_QUALITY = 88  # JPEG: as a PNG a strip is larger than many a clip
+_JPEG_COMMENT_BYTES = 65_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,11 @@ class Score:
         chosen = record["details"]["instruments"]
         music = instruments.arranged(self.piece, chosen)
         midi = midi_files.midi_bytes(music, record, instruments.balance(music, chosen))
-        tags = {"title": self.piece.title, "genre": "Synthetic media", "comment": origin.embedded(record)}
+        tags = _tags(self.piece.title, record)
         heard = audio_files.audio_bytes(audio.samples, audio.rate_hz, options.format, tags)
         picture = partial(_write_png, piano_roll.piano_roll(music), record)
-        sidecar = (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
-        paths = [path, *(path.with_suffix(end) for end in ends[1:]), path.with_name(f"{path.name}.json")]
-        writers = [partial(_write, midi), partial(_write, heard), picture, partial(_write, sidecar)]
-        write_together(list(zip(paths, writers, strict=True)), replace)
+        writers = [partial(_write, midi), partial(_write, heard), picture, partial(_write, _sidecar(record))]
+        write_together(list(zip(_paths(path, ends), writers, strict=True)), replace)
 
     def _facts(self, options: SoundOptions, audio: Audio) -> dict[str, Any]:
         """What the record says besides the request."""
@@ -94,6 +99,82 @@ class Score:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A video: `<name>.mp4`, and beside it a frame of it, a strip of frames over the curve, its record.
+
+    `recording`: encoded while it was rendered (`studio.recording.recorded`), so that progress and cancelling
+    are those of the render; its file goes with it. `curve`: the feeling that was asked for, drawn under the
+    frames. `extras`: further files that belong to it, as suffix (".npz") and what writes it. `details`: as in
+    Picture.
+    """
+
+    recording: Recording
+    curve: EmotionCurve
+    extras: tuple[tuple[str, Writer], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()  # what a person should know about it
+
+    suffix = ".mp4"
+
+    def __post_init__(self) -> None:
+        ends = self._ends
+        if len(set(ends)) < len(ends) or not all(end[:1] == "." and end[1:].isalnum() for end in ends):
+            raise ValueError(f"suffixes of a clip must be different ones like .npz, got {ends}")
+
+    def save(self, path: Path, provenance: Mapping[str, Any], replace: bool = True) -> None:
+        """Write the MP4 file, `<name>.png` (its poster), `<name>.jpg` (the strip), the extras and, last,
+        `<name>.mp4.json`; all of them or, without `replace`, none. Raises StorageError, NameTakenError."""
+        record = {**_with_details(provenance, self._facts()), "files": self._ends}
+        title = str(record["request"].get("prompt", ""))
+        whole = self.recording.path.with_name("tagged.mp4")
+        video_files.tagged(self.recording.path, whole, _tags(title, record))
+        strip = film_strip.film_strip(self.recording.stills, self.curve, self.recording.info.length_s, title)
+        writers: list[Writer] = [
+            partial(_copy, whole),
+            partial(_write_png, self._poster().picture, record),
+            partial(_write_jpeg, strip, record),
+            *(write for _, write in self.extras),
+            partial(_write, _sidecar(record)),
+        ]
+        try:
+            write_together(list(zip(_paths(path, self._ends), writers, strict=True)), replace)
+        finally:
+            whole.unlink(missing_ok=True)
+
+    @property
+    def _ends(self) -> list[str]:
+        return [self.suffix, ".png", ".jpg", *(end for end, _ in self.extras)]
+
+    def _facts(self) -> dict[str, Any]:
+        info = self.recording.info
+        shown = {"width": info.width, "height": info.height, "rate_hz": info.rate_hz}
+        return {**shown, "length_s": round(info.length_s, 3), "sound": info.has_audio, **self.details}
+
+    def _poster(self) -> Still:
+        """The kept frame where the feeling is furthest from neutral; of equals the one nearest the middle."""
+        length_s = self.recording.info.length_s
+
+        def telling(still: Still) -> tuple[float, float]:
+            progress = min(still.time_s / length_s, 1.0)
+            return round(self.curve.at(progress, length_s).distance(NEUTRAL), 3), -abs(progress - 0.5)
+
+        return max(self.recording.stills, key=telling)
+
+
+def _paths(path: Path, ends: Sequence[str]) -> list[Path]:
+    """A main file, those that belong to it, and its record."""
+    return [path, *(path.with_suffix(end) for end in ends[1:]), path.with_name(f"{path.name}.json")]
+
+
+def _tags(title: str, record: Mapping[str, Any]) -> dict[str, str]:
+    return {"title": title, "genre": "Synthetic media", "comment": origin.embedded(record)}
+
+
+def _sidecar(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
+
+
 def _with_details(provenance: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
     return {**provenance, **({"details": dict(details)} if details else {})}
 
@@ -105,6 +186,17 @@ def _figure(value: float) -> float | None:
 
 def _write(content: bytes, file: BinaryIO) -> None:
     file.write(content)
+
+
+def _copy(source: Path, file: BinaryIO) -> None:
+    with source.open("rb") as content:
+        shutil.copyfileobj(content, file, 1 << 20)
+
+
+def _write_jpeg(image: Image.Image, record: Mapping[str, Any], file: BinaryIO) -> None:
+    comment = origin.embedded(record).encode()
+    kept = {"comment": comment} if len(comment) < _JPEG_COMMENT_BYTES else {}
+    image.save(file, "JPEG", quality=_STRIP_QUALITY, **kept)
 
 
 def _write_png(image: Image.Image, record: Mapping[str, Any], file: BinaryIO) -> None:

@@ -74,7 +74,7 @@ def _encoded(wav: bytes, format: str, tags: Mapping[str, str]) -> bytes:
         source, texts, target = (Path(folder) / name for name in ("in.wav", "tags.txt", f"out.{format}"))
         try:
             source.write_bytes(wav)
-            texts.write_text(_metadata(tags), "utf-8")
+            texts.write_text(metadata_text(tags), "utf-8")
         except OSError as error:
             raise StorageError(f"{folder}: cannot be written ({error.strerror or error})") from error
         exact = ("-fflags", "+bitexact", "-flags:a", "+bitexact")  # no version, no time, no random serial
@@ -90,7 +90,7 @@ def _encoded(wav: bytes, format: str, tags: Mapping[str, str]) -> bytes:
         return target.read_bytes()
 
 
-def _metadata(tags: Mapping[str, str]) -> str:
+def metadata_text(tags: Mapping[str, str]) -> str:
     """ffmpeg's own text format, in which five characters are escaped."""
     escapes = {ord(char): f"\\{char}" for char in "=;#\\\n"}
     lines = [f"{name}={text.translate(escapes)}" for name, text in tags.items() if text]

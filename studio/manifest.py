@@ -63,10 +63,12 @@ def _entry(job: Job, folder: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def mean_vad(emotion: str) -> tuple[float, ...] | None:
-    """Valence, arousal, dominance of an emotion text; the mean over time of a curve."""
+    """Valence, arousal, dominance of an emotion text; the mean over time of a curve, of one in seconds up to
+    its last key: the text does not say how long the file is."""
     try:
         curve = parse_curve(emotion)
-        points = [curve.at(0.0)] if curve.is_constant else curve.sample(_CURVE_SAMPLES)
+        end_s = curve.keys[-1].at or 1.0
+        points = [curve.keys[0].emotion.vad] if curve.is_constant else curve.sample(_CURVE_SAMPLES, end_s)
     except StudioError:  # words of a lexicon that has changed since
         return None
     sums = (sum(point) for point in zip(*((p.valence, p.arousal, p.dominance) for p in points), strict=True))

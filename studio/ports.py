@@ -35,7 +35,8 @@ OnStep = Callable[[Step], None]  # raises Cancelled to stop the render
 @runtime_checkable
 class Artifact(Protocol):
     """Something that was made. `suffix` with the dot; `save` writes it with its provenance inside; without
-    `replace` it raises NameTakenError (studio.storage) for a name that is taken."""
+    `replace` it raises NameTakenError (studio.storage) for a name that is taken. What a person should know
+    about it may stand in `notes`, one line each."""
 
     suffix: str
 
@@ -49,7 +50,7 @@ class Pipeline(Protocol):
     do all that a request can say, `check(request)`, which raises InputError. A family that may cut prompts
     has `unread(prompts)`: of each the end that is not read, "" where all is. Where nothing is drawn from a
     prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made. Where a feeling does something
-    without an adapter, `WITHOUT_ADAPTER` says what: the words after "emotion 'joy'".
+    without an adapter, `WITHOUT_ADAPTER` says what: the words after "emotion 'joy'"; "" where it does all.
     """
 
     @classmethod

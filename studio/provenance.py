@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -23,6 +23,7 @@ MAX_DEPTH = 32  # of objects within objects; a file may come from anybody
 CHUNK = "emotion_studio"
 MARK = b"emotion_studio:"  # before a record in a text field of a MIDI or sound file
 HEAD_BYTES = 1 << 20  # of such a file; its texts stand before the sound
+INDEX_BYTES = 1 << 26  # of an MP4; its texts stand behind the places of all its frames, wherever it has them
 XMP_CHUNK = "XML:com.adobe.xmp"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -102,7 +103,8 @@ def embedded(provenance: Mapping[str, Any]) -> str:
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The record inside a PNG; of any other file that in `<file>.json` beside it, or in its first 1 MiB.
+    """The record inside a PNG; of any other file that in `<file>.json` beside it, or in its first 1 MiB, or
+    in the index of an MP4.
 
     Raises StorageError when the file cannot be read, or holds no record of this studio.
     """
@@ -145,7 +147,7 @@ def _record_inside(path: Path) -> str | None:
     """The JSON object after MARK, whatever the format around it; None where there is none."""
     try:
         with path.open("rb") as file:
-            _, mark, rest = file.read(HEAD_BYTES).partition(MARK)
+            _, mark, rest = _where_texts_are(file).partition(MARK)
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({_reason(error)})") from error
     if not mark:
@@ -155,6 +157,28 @@ def _record_inside(path: Path) -> str | None:
         return text[: json.JSONDecoder().raw_decode(text)[1]]
     except (ValueError, RecursionError) as error:
         raise StorageError(f"{path}: the record of how it was made is damaged") from error
+
+
+def _where_texts_are(file: BinaryIO) -> bytes:
+    """The beginning of a file; of an MP4 the box that holds its index and its tags, if there is one."""
+    head = file.read(HEAD_BYTES)
+    if head[4:8] != b"ftyp":
+        return head
+    at = 0
+    while len(start := _read_at(file, at, 16)) >= 8:
+        size = int.from_bytes(start[:4])
+        size = int.from_bytes(start[8:]) if size == 1 else size
+        if start[4:8] == b"moov":
+            return _read_at(file, at, min(size or INDEX_BYTES, INDEX_BYTES))
+        if size < 8:  # 0: up to the end of the file
+            break
+        at += size
+    return head
+
+
+def _read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)
 
 
 def _checked(text: str, path: Path) -> dict[str, Any]:

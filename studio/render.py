@@ -88,7 +88,7 @@ class Studio:
             seconds = (time.perf_counter() - started) / len(rows)
             for (number, request), artifact, said in zip(rows, artifacts, found, strict=True):
                 path = _saved(artifact, folder, number, request, replace=numbers is not None)
-                yield RenderResult(path, request, seconds, said)
+                yield RenderResult(path, request, seconds, (*said, *getattr(artifact, "notes", ())))
 
     def _render_rows(
         self, render: Callable[..., list[Artifact]], batch: Sequence[RenderRequest], on_step: OnStep | None
@@ -179,7 +179,7 @@ def notes(request: RenderRequest) -> tuple[str, ...]:
     found = [note for use in request.adapters if (note := _strength_note(use.name, use.strength))]
     if not request.curve.is_neutral and not any(use.strength for use in request.adapters):
         effect = getattr(catalog.load("pipeline", request.pipeline), "WITHOUT_ADAPTER", "has no effect")
-        found.append(f"emotion {request.curve.text!r} {effect}: no adapter is worn")
+        found += [f"emotion {request.curve.text!r} {effect}: no adapter is worn"] if effect else []
     return tuple(found)
 
 

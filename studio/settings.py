@@ -29,6 +29,7 @@ class Settings:
     batch_size: int = 8  # rows rendered together
     models_in_memory: int = 2
     memory: str = "auto"  # how a model is placed on an accelerator: see docs/images.md
+    face_model: str = ""  # file of MediaPipe's face landmarker; empty: the cache, then a download
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():

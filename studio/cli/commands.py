@@ -45,8 +45,8 @@ def run_render(args: argparse.Namespace) -> int:
     record = recorded(args.source) if args.source else None
     given = _given(args, (*_REQUEST_FLAGS, *args.param_names))
     recorded_values = record["request"] if record else {}
-    if args.inputs:
-        given["inputs"] = {**recorded_values.get("inputs", {}), **_files(args.inputs)}
+    if files := _files(args):
+        given["inputs"] = {**recorded_values.get("inputs", {}), **files}
     first = request.RenderRequest.parse({**recorded_values, **given})
     count = _whole("count", args.count, 1, MAX_COUNT)
     seeds = [(first.seed + index) % (request.MAX_SEED + 1) for index in range(count)]
@@ -163,10 +163,11 @@ def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(args, name, None)) is not None}
 
 
-def _files(pairs: Sequence[str]) -> dict[str, str]:
-    """`NAME=FILE` of every --input."""
+def _files(args: argparse.Namespace) -> dict[str, str]:
+    """`NAME=FILE` of every --input, and what the flags of single files say."""
     found: dict[str, str] = {}
-    for pair in pairs:
+    flags = _given(args, [f"file_{name}" for name in args.file_names])
+    for pair in [*(args.inputs or ()), *(f"{name[5:]}={file}" for name, file in flags.items())]:
         name, equals, file = pair.partition("=")
         if not (equals and name and file):
             raise InputError("--input", pair, f"expected NAME=FILE, got {pair!r}")

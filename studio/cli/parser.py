@@ -53,8 +53,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     pipeline, prompt = _leading_words(given) if command == "render" else (None, None)
     parser, subparsers = _parsers()
     if command == "render":
-        specs = catalog.param_specs(pipeline or _recorded_pipeline(given) or catalog.DEFAULT_PIPELINE)
+        family = pipeline or _recorded_pipeline(given) or catalog.DEFAULT_PIPELINE
+        specs = catalog.param_specs(family)
         _add_params(subparsers["render"], specs)
+        files = _add_files(subparsers["render"], getattr(catalog.load("pipeline", family), "INPUTS", ()))
     args, extras = parser.parse_known_args(given)
     if extras:
         _refuse(extras[0], subparsers.get(command, parser))
@@ -62,7 +64,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise StudioError(f"name a command: {', '.join(COMMANDS)}")
     if command == "render":
         args.pipeline, args.param_names = pipeline, [spec.name for spec in specs]
-        args.prompt = _one_prompt(args.prompt, prompt)
+        args.file_names, args.prompt = files, _one_prompt(args.prompt, prompt)
     return args
 
 
@@ -184,11 +186,25 @@ def _add_params(parser: _Parser, specs: Sequence[ParamSpec]) -> None:
             group.add_argument(flag, dest=spec.name, metavar=metavar, help=_help(spec))
 
 
+def _add_files(parser: _Parser, names: Sequence[str]) -> list[str]:
+    """A flag for each input file of the pipeline; returns those that have one: a flag of another meaning, such
+    as that of a parameter, keeps it, and the file is named by --input alone."""
+    taken = {option for action in parser._actions for option in action.option_strings}
+    flags = {name: f"--{name.replace('_', '-')}" for name in names}
+    free = [name for name, flag in flags.items() if flag not in taken]
+    group = parser.add_argument_group("files that this pipeline takes")
+    for name in free:
+        group.add_argument(
+            flags[name], dest=f"file_{name}", metavar="FILE", help=f"the same as --input {name}=FILE"
+        )
+    return free
+
+
 def _help(spec: ParamSpec) -> str:
     """`denoising steps (1 to 150, default 20)`."""
     facts = []
     if spec.choices:
-        facts.append("one of " + ", ".join(spec.choices))
+        facts.append("one of " + ", ".join(map(str, spec.choices)))
     if spec.several:
         facts.append("any of " + ", ".join(spec.several))
     if spec.min is not None and spec.max is not None:

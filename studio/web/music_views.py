@@ -6,7 +6,7 @@ Every text that came from a person is escaped. Knows how things look, not how th
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def _figure(view: JobView, is_one_of_several: bool) -> str:
         blank = '<div class="stage-blank"></div>' if view.is_open else ""
         caption = f"<figcaption>{views.caption(view)}</figcaption>"
         return f'<figure class="stage-{view.state}" {key}>{blank}{caption}</figure>'
-    alone = _look_alone(view) + downloads(view) if is_one_of_several else ""
+    alone = look_alone(view) + downloads(view) if is_one_of_several else ""
     row = f'<div class="piece-row">{alone}</div>' if alone else ""
     caption = f"<figcaption>{views.caption(view)}</figcaption>" if view.notes else ""
     return f'<figure class="stage-done" {key}>{_roll(view)}{_player(view)}{row}{caption}</figure>'
@@ -69,18 +69,19 @@ def _sound(view: JobView) -> Path | None:
     return next((path for path in view.files if path.suffix not in NOT_SOUND), None)
 
 
-def _look_alone(view: JobView) -> str:
+def look_alone(view: JobView) -> str:
+    """A button that shows one of several by itself."""
     words = f"Look at this one (seed {view.values['seed']})"
     return f'<button class="download" data-job="{view.id}">{words}</button>'
 
 
-def downloads(view: JobView | None) -> str:
-    """A link to each file of a finished piece."""
+def downloads(view: JobView | None, words: Mapping[str, str] = WORDS) -> str:
+    """A link to each file of a finished piece. `words`: names of suffixes that do not speak for them."""
     if view is None or not view.is_done:
         return ""
     links = "".join(
         f'<a class="download" href="{views.file_url(path)}" download="{escape(path.name, quote=True)}">'
-        f"{WORDS.get(path.suffix, path.suffix[1:].upper())}</a>"
+        f"{words.get(path.suffix, path.suffix[1:].upper())}</a>"
         for path in view.files
     )
     return f'<span class="downloads">{links}</span>'

@@ -1,5 +1,5 @@
 // The body of a function that Gradio calls once. Shows props.value; a figure that is the same as before stays
-// the very same node, so that what plays in it is not stopped. Only one piece plays at a time.
+// the very same node, so that what plays in it is not stopped. Only one of them plays at a time.
 const box = element.querySelector(".players");
 
 function paint() {
@@ -25,7 +25,7 @@ function remember(within) {
 }
 
 box.addEventListener("play", (event) => {
-  document.querySelectorAll("audio").forEach((each) => { if (each !== event.target) each.pause(); });
+  document.querySelectorAll("audio, video").forEach((each) => { if (each !== event.target) each.pause(); });
 }, true);
 box.addEventListener("click", (event) => {
   const tile = event.target.closest("[data-job]");

@@ -1,4 +1,4 @@
-"""HTML of several jobs in which only what has changed is replaced, so that music that plays goes on playing.
+"""HTML of several jobs in which only what has changed is replaced, so that what plays goes on playing.
 
 Fires "select" as Tiles does. Every figure has its own `data-key`.
 """
@@ -14,7 +14,7 @@ _SCRIPT = Path(__file__).with_name("players.js")
 
 
 class Players(HTMLComponent):
-    """Value: HTML, made by studio.web.music_views."""
+    """Value: HTML, made by studio.web.music_views or studio.web.clip_views."""
 
     def __init__(self, value: str = "", **how: Any) -> None:
         super().__init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from studio import catalog, naming
 from studio.companions import PICTURE, companions
@@ -148,14 +149,15 @@ class Service:
         if self.has(given):
             return given
         try:
-            content = given.read_bytes()
+            with given.open("rb") as content:
+                mark = hashlib.file_digest(content, partial(hashlib.blake2b, digest_size=6)).hexdigest()
+                copy = self.folder / INPUTS / f"{naming.slug(given.stem)}-{mark}{given.suffix.lower()}"
+                if not copy.is_file():
+                    content.seek(0)
+                    write_atomically(copy, partial(shutil.copyfileobj, content))
         except OSError as error:
             why = f"{str(path)!r} cannot be read ({error.strerror or error})"
             raise StorageError(why) from error
-        mark = hashlib.blake2b(content, digest_size=6).hexdigest()
-        copy = self.folder / INPUTS / f"{naming.slug(given.stem)}-{mark}{given.suffix.lower()}"
-        if not copy.is_file():
-            write_atomically(copy, partial(_write, content))
         return copy
 
     def known(self, job_id: Any) -> int:
@@ -190,10 +192,6 @@ class Service:
             return ()
         main = self.folder / Path(job.result).name
         return (main, *companions(main))
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
 
 
 def _preview(job: Job) -> Path | None:

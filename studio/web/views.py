@@ -37,11 +37,11 @@ def stage(views: Sequence[JobView]) -> str:
 
 
 def _figure(view: JobView, is_one_of_several: bool) -> str:
-    picture = _picture(view) or '<div class="stage-blank"></div>'
+    shown = picture(view) or '<div class="stage-blank"></div>'
     if is_one_of_several:
         title = f"Picture {view.id}: {view.word}"
-        picture = f'<button class="stage-pick" data-job="{view.id}" aria-label="{title}">{picture}</button>'
-    return f'<figure class="stage-{view.state}">{picture}<figcaption>{caption(view)}</figcaption></figure>'
+        shown = f'<button class="stage-pick" data-job="{view.id}" aria-label="{title}">{shown}</button>'
+    return f'<figure class="stage-{view.state}">{shown}<figcaption>{caption(view)}</figcaption></figure>'
 
 
 def caption(view: JobView) -> str:
@@ -75,7 +75,8 @@ def _duration(seconds: float) -> str:
     return f"{round(seconds / 60)} min"
 
 
-def _picture(view: JobView) -> str:
+def picture(view: JobView) -> str:
+    """What can be looked at of a job, or its newest preview; nothing where there is neither."""
     if view.picture is None:
         return ""
     source = file_url(view.picture) if view.is_done else _inline(view.picture)
@@ -114,7 +115,7 @@ def strip(views: Sequence[JobView], focus: Sequence[int]) -> str:
 
 def _tile(view: JobView, is_shown: bool) -> str:
     title = escape(f"{_name(view)} ({view.values['emotion']}): {view.word}", quote=True)
-    inside = _picture(view) if view.is_done else f"<span>{_tile_words(view)}</span>"
+    inside = picture(view) if view.is_done else f"<span>{_tile_words(view)}</span>"
     return (
         f'<button class="tile tile-{view.state}" data-job="{view.id}" title="{title}" aria-label="{title}" '
         f'aria-pressed="{str(is_shown).lower()}">{inside}</button>'

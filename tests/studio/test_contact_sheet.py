@@ -87,6 +87,7 @@ def test_a_mean_feeling_lies_between_its_ends() -> None:
     start, end, mean = (mean_vad(text) for text in ("sadness", "joy", "sadness@0, joy@1"))
     assert start and end and mean
     assert start[0] < mean[0] < end[0]
+    assert mean_vad("sadness@0s, joy@4s") == mean  # as long as its keys say
     assert mean_vad("no such word") is None
 
 

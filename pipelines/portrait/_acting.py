@@ -1,0 +1,172 @@
+"""From a request to a take: what is said, how it feels at each moment, and the motion of the face.
+
+Three families share it: talker and rig act with a trained model, performer by rules. Knows speech, feelings
+and motion; knows no picture and no file format of motion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio import muscles
+from studio.emotion import NEUTRAL, VAD, EmotionCurve, Key
+from studio.errors import InputError
+from studio.lazy import lazy
+from studio.motion import INDEX, RATE_HZ, Motion
+from studio.params import param
+from studio.ports import OnStep, SetEmotion, Step
+from studio.request import RenderRequest
+from studio.speech import Speech
+
+reading = lazy("pipelines.portrait._reading")
+voices = lazy("pipelines.portrait._speech")
+
+READS = ("asked", "words", "voice", "both")
+_FINE = 1000  # steps of a whole render, of which stages take shares
+
+
+@dataclass(frozen=True)
+class LineParams:
+    """What is said and how it should feel. Without `say` and a recording the prompt is what is said."""
+
+    say: str = param("", "what is said; empty: the prompt", advanced=False)
+    voice: str = param("en-gb", "who says it: a language such as de or fr, +f3 for a woman", advanced=False)
+    transcript: str = param("", "the recording's words, for exact lips", of="audio", advanced=False)
+    language: str = param("", "the recording's language; empty: English", of="audio")
+    read: str = param("asked", "where the feeling comes from", choices=READS)
+    read_share: float = param(0.5, "share of the feeling that was read", min=0, max=1, step=0.05)
+    muscles: str = param("", "action units held by hand, such as AU4=0.8, AU12=0.3")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A line ready to be acted. `moods`: one a frame of RATE_HZ; `notes`: what a person should know."""
+
+    speech: Speech
+    curve: EmotionCurve
+    moods: tuple[VAD, ...]
+    units: dict[int, float]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """A line and the face that says it."""
+
+    line: Line
+    motion: Motion
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the record says besides the request."""
+        said = self.line.speech
+        strongest = max(self.line.moods, key=NEUTRAL.distance)
+        shown = muscles.of(strongest) | self.line.units
+        return {
+            "length_s": round(said.length_s, 3),
+            "language": said.language,
+            "phones": len(said.phones),
+            "feeling": self.line.curve.text,
+            "muscles": muscles.describe(shown),
+            **({"notes": list(self.line.notes)} if self.line.notes else {}),
+        }
+
+
+class Actor:
+    """What the families of this folder share: lines of requests. A family says how one is acted."""
+
+    def act(self, line: Line, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep) -> Motion:
+        """The motion of one line at RATE_HZ; `on_step` is told from 0 to the end."""
+        raise NotImplementedError
+
+    def take(self, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep) -> Take:
+        """Raises InputError for a recording that cannot be used and for keys past the end."""
+        line = heard(request)
+        return Take(line, self.act(line, request, set_emotion, on_step))
+
+
+def check(request: RenderRequest) -> None:
+    """Raise InputError where fields and inputs do not fit each other, before anything is loaded."""
+    inputs, params = dict(request.inputs), request.params
+    units = muscles.parse(params.muscles)
+    muscles.checked(units)
+    if "audio" in inputs:
+        if params.say:
+            raise InputError(
+                "say", params.say[:40], "the recording says it already; leave one of the two out"
+            )
+        return
+    if params.read in ("voice", "both"):
+        raise InputError("read", params.read, "needs a recording: inputs.audio", "words")
+    voices.check_text(_text(request), "say")
+    voices.find_voice(params.voice)
+
+
+def heard(request: RenderRequest) -> Line:
+    """What the request asks to be said, with its feeling at every frame."""
+    inputs, params = dict(request.inputs), request.params
+    notes: tuple[str, ...] = ()
+    if "audio" in inputs:
+        speech = voices.listen(Path(inputs["audio"]), params.transcript, params.language)
+    else:
+        speech = voices.speak(_text(request), request.curve, params.voice)
+    curve = request.curve
+    if params.read != "asked":
+        found = reading.read(speech, words=params.read != "voice", voice=params.read != "words")
+        notes = (found.text, *found.notes)
+        curve = reading.blended(curve, found.curve, params.read_share, speech.length_s)
+        if "audio" not in inputs:  # said again with what its words ask for
+            curve = _in_progress(curve, speech.length_s)  # the new saying has another length
+            speech = voices.speak(_text(request), curve, params.voice)
+    _check_keys(request.curve, speech.length_s)
+    units = muscles.parse(params.muscles)
+    return Line(speech, curve, moods(curve, speech), units, (*speech.notes, *notes))
+
+
+def moods(curve: EmotionCurve, speech: Speech) -> tuple[VAD, ...]:
+    """One feeling a frame of RATE_HZ, from the middle of each."""
+    count = speech.frames(RATE_HZ)
+    if curve.is_constant:
+        return (curve.at(0.5, speech.length_s),) * count
+    return tuple(curve.at((frame + 0.5) / count, speech.length_s) for frame in range(count))
+
+
+def held_shapes(units: dict[int, float]) -> dict[str, float]:
+    """Shape -> weight of action units that are held by hand; of a unit at 0 its shapes are held at 0."""
+    known = muscles.units()
+    names = {shape for number in units for shape in known[number].shapes}
+    row = muscles.weights(units)
+    return {name: float(row[INDEX[name]]) for name in sorted(names)}
+
+
+def _in_progress(curve: EmotionCurve, length_s: float) -> EmotionCurve:
+    """A curve in seconds as shares of the whole."""
+    return EmotionCurve(tuple(Key(min(key.at / length_s, 1.0), key.emotion) for key in curve.keys))
+
+
+def _text(request: RenderRequest) -> str:
+    return str(request.params.say.strip() or request.prompt)
+
+
+def _check_keys(curve: EmotionCurve, length_s: float) -> None:
+    past = curve.keys_past(length_s)
+    if past:
+        why = f"the key at {past[0].at:g} s lies past the end of what is said ({length_s:.2f} s)"
+        raise InputError("emotion", curve.text, why, f"{length_s:.1f}s")
+
+
+def among(on_step: OnStep, row: int, rows: int) -> OnStep:
+    """Progress of one row of `rows` as progress of all."""
+    return shared(on_step, row / rows, (row + 1) / rows)
+
+
+def shared(on_step: OnStep, first: float, last: float) -> OnStep:
+    """Progress of one stage as the share `first`..`last` of the whole."""
+
+    def report(step: Step) -> None:
+        place = first + (last - first) * step.done / max(step.total, 1)
+        on_step(Step(round(_FINE * place), _FINE, step.preview))
+
+    return report

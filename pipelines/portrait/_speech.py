@@ -1,0 +1,16 @@
+"""Speech for a face: text said with a feeling, or a recording listened to; both give a `Speech`.
+
+    speak(text, curve, voice)             any of espeak-ng's languages, exact phones and words
+    listen(path, transcript, language)    a recording; phones and words for English
+    voices()                              who can speak
+
+Knows no face.
+"""
+
+from __future__ import annotations
+
+from pipelines.portrait._speech_espeak import VoiceInfo, find_voice, variants, voices
+from pipelines.portrait._speech_listening import listen
+from pipelines.portrait._speech_saying import LONGEST_TEXT, check_text, speak
+
+__all__ = ["LONGEST_TEXT", "VoiceInfo", "check_text", "find_voice", "listen", "speak", "variants", "voices"]

@@ -1,0 +1,67 @@
+"""Portraits in training: windows of motion, short performances as strips of shapes, read by their muscles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from studio.errors import InputError, ModelError, nearest
+from studio.ports import Example, OnStep
+from training import performances
+from training.config import Recipe
+from training.medium import Fit, Reader, Reading, Size, Words
+from training.pictures import sheet
+
+
+class Medium:
+    """See training.medium.Medium."""
+
+    words = Words(
+        one="performance",
+        many="performances",
+        kept="lip movement",
+        lost="the same movements under other words",
+        loss="Smooth L1 of motion, velocity and acceleration, in standard deviations",
+    )
+    prompts = performances.LINES  # what is said
+
+    def fit(self, recipe: Recipe, pipeline: Any) -> Fit:
+        return _by_frames
+
+    def camera(self, pipeline: Any, rows: int, on_step: OnStep) -> performances.Camera:
+        return performances.Camera(pipeline, on_step)
+
+    def sheet(
+        self,
+        made: Sequence[Any],
+        across: Sequence[str],
+        down: Sequence[str],
+        title: str,
+        axes: tuple[str, str],
+    ) -> Image.Image:
+        return sheet([performances.strip(one) for one in made], across, down, title, axes)
+
+    def files(self, made: Sequence[Any], names: Sequence[str]) -> dict[str, bytes]:
+        """None: a strip says all."""
+        return {}
+
+    def reader(self, name: str, model: str, device: Any = "cpu") -> Reader | None:
+        """`muscles`, which knows every model, or `none`."""
+        known = (performances.MUSCLES, performances.NONE)
+        if name and name not in known:
+            near = nearest(name, known)
+            raise ModelError(f"reader: {name!r} reads no faces; {near!r} would be the nearest of {known}")
+        return None if name == performances.NONE else performances.MuscleReader()
+
+    def lost(self, reader: Reader, made: Any, prompts: Sequence[str]) -> Reading:
+        return reader.read(performances.displaced(made), prompts)
+
+
+def _by_frames(example: Example) -> tuple[Example, Size]:
+    frames = len(example.media)
+    felt = example.attributes.get("bars")
+    if felt is not None and len(felt) != frames:
+        raise InputError("frames", len(felt), f"{len(felt)} feelings for {frames} frames", str(frames))
+    return example, (frames,)
