@@ -47,7 +47,7 @@ _TABLE = {
     "AX": ((0.09, 0.07, 0.02, 0, 0, 0, 0), (0.7, 0.7, 0.7)),
 }
 # The table is of quiet talk. Before a camera it is scaled, vowels most: half way to the tables of avatars.
-_VOWEL_SCALE = (2.9, 1.9, 1.7, 1.4, 1.1, 1.4, 1.35)
+_VOWEL_SCALE = (3.3, 2.0, 1.7, 1.4, 1.1, 1.4, 1.35)
 _CONSONANT_SCALE = (1.8, 1.4, 1.5, 1.4, 1.1, 1.4, 1.35)
 _TARGETS = np.array([
     np.multiply(_TABLE[name][0], _VOWEL_SCALE if name in VOWELS else _CONSONANT_SCALE) for name in VISEMES
@@ -177,9 +177,9 @@ class _Spoken:
         which = np.flatnonzero(self.viseme == VISEMES.index(viseme))
         length = self.end_s - self.start_s
         middle = self.start_s[which] + 0.48 * length[which]
-        half = np.maximum(0.28 * length[which], 0.55 / clock.rate_hz)  # one frame falls into it at any rate
+        half = np.maximum(0.22 * length[which], 0.52 / clock.rate_hz)  # one frame falls into it at any rate
         around = np.pad(length, 1, mode="edge")
-        rise, fall = (np.clip(0.8 * around[which + step], 0.055, 0.11) for step in (0, 2))
+        rise, fall = (np.clip(0.6 * around[which + step], 0.045, 0.1) for step in (0, 2))
         return clock.plateaus(middle - half, middle + half, rise, fall)
 
 
@@ -191,7 +191,7 @@ def _mouth(channels: Array, sealed: Array, bitten: Array, gate: Array) -> Mouth:
         "mouthUpperUp": np.maximum(upper, 0.16 * bitten),
         "mouthStretch": stretch,
     }
-    both |= {"mouthSmile": smile, "mouthPress": 0.35 * sealed}
+    both |= {"mouthSmile": smile, "mouthPress": 0.3 * sealed}
     one = {"jawOpen": jaw, "mouthFunnel": funnel, "mouthPucker": pucker}
     one |= {"mouthRollLower": 0.4 * bitten + 0.15 * sealed, "mouthRollUpper": 0.1 * sealed}
     for name, values in both.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,9 +72,13 @@ def take(index: int, seed: int = 0, part: str = "train", variations: int = 1) ->
     language = _language(rng, part)
     text, voice, curve = _text(rng, language, part), _voice(rng, language, part), _curve(rng)
     speech = _amid_silence(speak(text, curve, voice), rng)
+    return performed(speech, curve, [int(one) for one in rng.integers(0, 2**31, variations)], voice)
+
+
+def performed(speech: Speech, curve: EmotionCurve, seeds: Sequence[int], voice: str = "") -> list[Take]:
+    """Takes of any speech, a recording too (without phones the lips follow its sound), one for each seed."""
     moods = moods_of(speech, curve)
-    seeds = [int(one) for one in rng.integers(0, 2**31, variations)]
-    return [Take(speech, moods, perform(speech, moods, one), voice, curve.text, one) for one in seeds]
+    return [Take(speech, moods, perform(speech, moods, seed), voice, curve.text, seed) for seed in seeds]
 
 
 def moods_of(speech: Speech, curve: EmotionCurve, rate_hz: float = RATE_HZ) -> tuple[VAD, ...]:
