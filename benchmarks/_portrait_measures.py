@@ -61,15 +61,16 @@ def _is_open(phone: Phone) -> bool:
 
 
 def closing_times(motion: Motion, speech: Speech) -> list[float]:
-    """Seconds at which the lips are closest around each p, b and m."""
+    """Seconds at which the lips are closest around each p, b and m; of equal frames the nearest to it."""
     apart = gap(motion)
     found = []
     for phone in speech.phones:
         if phone.viseme == CLOSED:
             first = max(0, int((phone.start_s - NEAR_S) * motion.rate_hz))
             around = apart[first : int((phone.end_s + NEAR_S) * motion.rate_hz) + 2]
-            lowest = np.flatnonzero(around <= around.min() + 0.005)
-            found.append(float((first + lowest.mean()) / motion.rate_hz))
+            closest = (first + np.flatnonzero(around <= around.min() + 0.005)) / motion.rate_hz
+            middle = (phone.start_s + phone.end_s) / 2
+            found.append(float(closest[np.abs(closest - middle).argmin()]))
     return found
 
 

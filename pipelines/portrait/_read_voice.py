@@ -77,8 +77,7 @@ class VoiceModel:
 
     def likeness(self, rows: Array) -> Array:
         """(m, n) in [0, 1] for figures (m, F) as `_voice_features.figures` gives them."""
-        near = kernel(self.standard(rows), self.examples, self.width)
-        return near
+        return kernel(self.standard(rows), self.examples, self.width)
 
     def standard(self, rows: Array) -> Array:
         return np.clip((rows - self.middle) / self.deviation, -FARTHEST, FARTHEST)

@@ -24,12 +24,13 @@ from studio.speech import Speech
 
 # How far each axis is to be believed: squared correlation on what the readers never saw (their cards).
 WORDS_TELL = (0.50, 0.26, 0.41)
-VOICE_TELLS = (0.26, 0.81, 0.66)
+VOICE_TELLS = (0.30, 0.82, 0.64)
 GRID_S = 0.5
 EDGE_S = 0.25  # a sentence's feeling is whole this long after its start
 CONFLICT = 0.6  # distance from which the two are said to disagree
 CLAIM, SURE = 0.25, 0.3  # intensity and confidence below which a reading claims nothing
 QUIET, LOUD = 0.3, 0.5  # weight of a reading at neutral, and the intensity from which it is whole
+PLAIN = "neutral"
 NAMED = 0.4  # share from which a reader's own label names its reading
 TOLERANCE = 0.03  # keys that the line between their neighbours misses by less are left out
 
@@ -56,9 +57,9 @@ class Reading:
         """One line for people: what was read in what, and where both differ."""
         parts = []
         if self.words is not None:
-            parts.append(f"the words say {feeling(self.words)}")
+            parts.append(_told("the words say", "the words are", self.words))
         if self.voice is not None:
-            parts.append(f"the voice sounds like {feeling(self.voice)}")
+            parts.append(_told("the voice sounds like", "the voice sounds", self.voice))
         return self.conflict or ", ".join(parts)
 
 
@@ -92,14 +93,24 @@ def conflict_of(words: WordReading, voice: VoiceReading) -> str:
     apart = words.vad.distance(voice.vad)
     if apart < CONFLICT:
         return ""
-    return f"the words say {feeling(words)}, the voice sounds like {feeling(voice)}: distance {apart:.1f}"
+    said = _told("the words say", "the words are", words)
+    return f"{said}, {_told('the voice sounds like', 'the voice sounds', voice)}: distance {apart:.1f}"
 
 
 def feeling(reading: WordReading | VoiceReading) -> str:
-    """Its reader's own label where one stands out, else the lexicon's nearest to the point."""
-    if reading.shares and reading.shares[0][1] >= NAMED:
-        return reading.shares[0][0]
+    """Its reader's own label where one stands out, else the lexicon's nearest to the point.
+
+    "neutral" only where the point is near neutral: half plain and half sad is a little sad.
+    """
+    word, share = reading.shares[0] if reading.shares else ("", 0.0)
+    if share >= NAMED and (word != PLAIN or reading.vad.intensity < CLAIM):
+        return word
     return lexicon().nearest(reading.vad).word
+
+
+def _told(like: str, plain: str, reading: WordReading | VoiceReading) -> str:
+    word = feeling(reading)
+    return f"{plain} neutral" if word == PLAIN else f"{like} {word}"
 
 
 def blended(asked: EmotionCurve, read: EmotionCurve, share: float, length_s: float) -> EmotionCurve:
@@ -174,8 +185,8 @@ def _spans(sentences: Sequence[Sentence], speech: Speech) -> list[tuple[float, f
         starts = np.repeat([word.start_s for word in spoken], each)
         stops = np.repeat([word.end_s for word in spoken], each)
         return _by_words(counts, starts, stops)
-    letters = np.cumsum([0, *(len(sentence.text) + 1 for sentence in sentences)])
-    edges = letters / letters[-1] * speech.length_s
+    letters = np.cumsum([0.0, *(len(sentence.text) + 1 for sentence in sentences)])
+    edges = letters / max(letters[-1], 1.0) * speech.length_s
     return [(float(start), float(stop)) for start, stop in pairwise(edges)]
 
 

@@ -56,9 +56,8 @@ def test_the_names_of_files_say_who_and_how(emodb: Path) -> None:
 def test_an_unheard_speaker_is_read(rows: voice_reader.Examples) -> None:
     found = voice_reader.cross_validated(rows)
     assert found["accuracy"] > 0.8 and found["arousal_r"] > 0.7
-    wrong = voice_reader.Examples(
-        rows.figures, rows.utterance, rows.whole, rows.worn, np.roll(rows.labels, 37), rows.speakers
-    )
+    mixed = np.random.default_rng(0).permutation(rows.labels)
+    wrong = voice_reader.Examples(rows.figures, rows.utterance, rows.whole, rows.worn, mixed, rows.speakers)
     assert voice_reader.cross_validated(wrong)["arousal_r"] < 0.4, "labels at random teach nothing"
 
 
@@ -102,7 +101,7 @@ def test_a_word_reader_learns_and_is_saved(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
     path.write_text("".join(f"{text}\t{words.index(label)}\tx\n" for text, label in lines * 20), "utf-8")
     comments = word_reader.read_file(path)
-    model = word_reader.fit(comments, seed=0, epochs=40, keep=200)
+    model = word_reader.fit(comments, seed=0, epochs=150, keep=200)
     figures = word_reader.quality(model, comments)
     assert figures["label_accuracy"] == 1 and figures["valence_mae"] < figures["valence_mae_mean"] / 2
     word_reader.save(model, tmp_path / "out", 0, figures)
