@@ -34,6 +34,16 @@ def warped(targets: Mapping[int, tuple[float, float]]) -> Array:
     return np.column_stack([moved, mean[:, 2] * scale]).astype(np.float32)
 
 
+def bent(points: Array, targets: Mapping[int, tuple[float, float]]) -> Array:
+    """(478, 3): the same face with every landmark in `targets` exactly there; depth stays."""
+    numbers = list(targets)
+    wanted = np.array([targets[number] for number in numbers], np.float64)
+    flat = points[:, :2].astype(np.float64)
+    moved = flat + _spline(flat[numbers], wanted - flat[numbers], flat)
+    moved[numbers] = wanted
+    return np.column_stack([moved, points[:, 2]]).astype(np.float32)
+
+
 def _similarity(source: Floats, target: Floats) -> tuple[float, Floats, Floats]:
     """Scale, rotation and shift with the least squared error (Umeyama 1991, without reflection)."""
     about, onto = source.mean(axis=0), target.mean(axis=0)

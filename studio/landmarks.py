@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from studio._face_fit import ring, warped
+from studio._face_fit import bent, ring, warped
 from studio.errors import InputError, StorageError, nearest
-from studio.face_mesh import COUNT, EYES
+from studio.face_mesh import COUNT, EYES, LOWER_LIP, UPPER_LIP
 from studio.motion import Array
 from studio.storage import write_atomically
 
@@ -94,7 +94,7 @@ def placed(named: Mapping[str, tuple[float, float]], width_px: int, height_px: i
 
     `named`: name -> (x, y) px, all of NEEDED and any other of NAMES. Raises InputError for an unknown name, a
     missing one, a point outside the picture, and points that make no face (all at one place, upside down
-    lids, left and right exchanged).
+    lids, left and right exchanged). The mouth is taken to be closed.
     """
     _check_names(named, width_px, height_px)
     _check_face(named)
@@ -102,7 +102,19 @@ def placed(named: Mapping[str, tuple[float, float]], width_px: int, height_px: i
     points = warped(targets)
     for eye, side in zip(EYES, ("right", "left"), strict=True):
         _round_iris(points, eye.iris, named, side)
+    _close_lips(points)
     return Landmarks(points, width_px, height_px, "placed by hand")
+
+
+def moved(known: Landmarks, named: Mapping[str, tuple[float, float]]) -> Landmarks:
+    """Known landmarks bent so that the named points lie where they were dragged to, the rest along with them.
+
+    `named`: as of `placed`, and refused as there. What stays where it was holds its surroundings in place.
+    """
+    _check_names(named, known.width_px, known.height_px)
+    _check_face(named)
+    points = bent(known.points, {NAMES[name]: (float(x), float(y)) for name, (x, y) in named.items()})
+    return Landmarks(points, known.width_px, known.height_px, "placed by hand")
 
 
 def _check_names(named: Mapping[str, tuple[float, float]], width_px: int, height_px: int) -> None:
@@ -150,6 +162,14 @@ def _round_iris(points: Array, iris: tuple[int, ...], named: Mapping[str, Any], 
     wide, high = float(np.hypot(*(corners[1] - corners[0]))), float(np.hypot(*(lids[1] - lids[0])))
     radius = min(max(0.21 * wide, 0.4 * high), 0.5 * wide)  # big drawn eyes have big irises
     points[list(iris), :2] = np.asarray(centre) + ring(radius)
+
+
+def _close_lips(points: Array) -> None:
+    """The mean face's lips are parted; here they meet half-way, and the rings up to their edges follow."""
+    half = (points[list(LOWER_LIP[-1]), :2] - points[list(UPPER_LIP[-1]), :2]) / 2
+    for lip, sign in ((UPPER_LIP, 1), (LOWER_LIP, -1)):
+        for numbers, share in zip(lip[1:], (0.4, 0.75, 1.0), strict=True):  # outer edges stay
+            points[list(numbers[1:-1]), :2] += sign * share * half[1:-1]
 
 
 def beside(picture: Path) -> Path:
@@ -229,7 +249,8 @@ def _parsed(stored: Mapping[str, Any], width_px: int, height_px: int) -> Landmar
             raise InputError("named", name, f"unknown point {name!r}", nearest(name, NAMES))
         x, y = found.named[name]
         if math.hypot(point[0] - x, point[1] - y) > _AGREE_PX:
-            why = f"{name} is at {list(point)} here and at [{x:.2f}, {y:.2f}] in points"
+            here = f"[{point[0]:.2f}, {point[1]:.2f}]"
+            why = f"{name} is at {here} here and at [{x:.2f}, {y:.2f}] in points"
             raise InputError("named", point, f'{why}; delete "points" to have them fitted to the named ones')
     return found
 

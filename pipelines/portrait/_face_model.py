@@ -44,9 +44,9 @@ def cache_folder() -> Path:
 
 
 def present() -> Path | None:
-    """The file of the setting or of the cache; None when a download would be needed. Raises ModelError for a
+    """The file of the setting or of the cache; None when a download would be needed.
 
-    setting that names no such file and for a file that is not the model.
+    Raises ModelError for a setting that names no file and for a file that is not the model.
     """
     if named := Settings.from_environment().face_model:
         path = Path(named).expanduser()

@@ -68,8 +68,18 @@ def find(picture: Pixels, which: int | None = None) -> Landmarks:
         raise InputError(FIELD, picture.shape, why)
     check_size(picture.shape[1], picture.shape[0])
     points = _chosen(faces(picture), which)
-    _check_face(points)
+    check_face(points)
     return Landmarks(points, picture.shape[1], picture.shape[0], "detected")
+
+
+def usable(picture: Pixels) -> list[Landmarks]:
+    """Every face that is large and frontal enough, from left to right. Raises as `find` does for none."""
+    found = faces(picture)
+    height, width = picture.shape[:2]
+    good = [points for points in found if not _fault(points)]
+    if not good:
+        check_face(_chosen(found, 1))
+    return [Landmarks(points, width, height, "detected") for points in good]
 
 
 def faces(picture: Pixels) -> list[Points]:
@@ -110,9 +120,9 @@ def _width(found: list[Points]) -> float:
 
 
 def turn_deg(points: Points) -> tuple[float, float, float]:
-    """Yaw to the person's left, pitch up, roll to the left shoulder in degrees: the rotation that brings the
+    """Yaw to the person's left, pitch up, roll to the left shoulder, in degrees.
 
-    mean face nearest to the landmarks (Kabsch 1976).
+    The rotation that brings the mean face nearest to the landmarks (478, 3) (Kabsch 1976).
     """
     mean = mean_face()[:468]
     seen = points[:468].astype(np.float64)
@@ -143,7 +153,16 @@ def _place(points: Points) -> str:
     return f"at ({x:.0f}, {y:.0f}), {np.ptp(points[:468, 0]):.0f} px wide"
 
 
-def _check_face(points: Points) -> None:
+def _fault(points: Points) -> InputError | None:
+    try:
+        check_face(points)
+    except InputError as error:
+        return error
+    return None
+
+
+def check_face(points: Points) -> None:
+    """Raise InputError for a face (478, 3) px that is too small or turned too far to be animated."""
     height = float(np.hypot(*(points[10, :2] - points[152, :2])))
     if height < SMALLEST_FACE_PX:
         why = f"the face is {height:.0f} px high; {SMALLEST_FACE_PX} are needed, better 200"
@@ -243,4 +262,4 @@ def _quiet() -> Iterator[None]:
         os.close(kept)
 
 
-__all__ = ["Landmarks", "faces", "find", "landmarks_for", "placed", "read_picture", "turn_deg"]
+__all__ = ["Landmarks", "faces", "find", "landmarks_for", "placed", "read_picture", "turn_deg", "usable"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from studio.errors import InputError
-from studio.pictures import UNREADABLE, upright
+from studio.pictures import UNREADABLE
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -25,18 +24,20 @@ def read_picture(path: Path) -> Pixels:
     Raises InputError (field `inputs.image`) for no file, no picture, a side under 64 or over 8192 px; the
     size is read before the pixels are.
     """
-    if not path.is_file():
-        raise InputError(FIELD, path, f"there is no file {path}")
     try:
+        if not path.is_file():
+            raise InputError(FIELD, path, f"there is no file {str(path)[:200]}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_size is stricter
             with Image.open(path) as opened:
                 check_size(*opened.size)
-                picture = upright(_on_white(opened) if _is_clear(opened) else path)
+                turned = ImageOps.exif_transpose(opened)
+                picture = _on_white(turned) if _is_clear(turned) else turned.convert("RGB")
     except InputError:
         raise
     except UNREADABLE as error:
-        raise InputError(FIELD, path, f"{path.name} cannot be read as a picture ({error})") from error
+        why = f"{path.name[:200]} cannot be read as a picture ({error})"
+        raise InputError(FIELD, path, why) from error
     return np.asarray(picture, dtype=np.uint8)
 
 
@@ -53,7 +54,7 @@ def _is_clear(picture: Image.Image) -> bool:
     return picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info
 
 
-def _on_white(picture: Any) -> Image.Image:
+def _on_white(picture: Image.Image) -> Image.Image:
     clear = picture.convert("RGBA")
     white = Image.new("RGBA", clear.size, "white")
     return Image.alpha_composite(white, clear).convert("RGB")

@@ -25,10 +25,17 @@ def hexed(text: str) -> Colour:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
+def outline(text: str) -> npt.NDArray[np.float64]:
+    """(n, 2) of "x,y x,y ..."."""
+    return np.array([[float(value) for value in pair.split(",")] for pair in text.split()])
+
+
 def curve(points: Points, closed: bool = False) -> skia.Path:
     """A smooth line through all points (Catmull-Rom as Bezier curves)."""
     knots = np.asarray(points, np.float64)[:, :2]
-    around = np.vstack([knots[-1:], knots, knots[:2]]) if closed else np.vstack([knots[:1], knots, knots[-1:]])
+    around = (
+        np.vstack([knots[-1:], knots, knots[:2]]) if closed else np.vstack([knots[:1], knots, knots[-1:]])
+    )
     path = skia.Path()
     path.moveTo(*map(float, knots[0]))
     for before, start, end, after in zip(around, around[1:], around[2:], around[3:], strict=False):
@@ -79,8 +86,15 @@ class Brush:
         yield
         self.canvas.restore()
 
-    def fill(self, path: skia.Path, colour: Colour, alpha: float = 1.0, blur_px: float = 0.0, **more: Any) -> None:
+    def fill(
+        self, path: skia.Path, colour: Colour, alpha: float = 1.0, blur_px: float = 0.0, **more: Any
+    ) -> None:
         self.canvas.drawPath(path, self._paint(colour, alpha, blur_px, **more))
+
+    def polygon(self, points: Points, colour: Colour) -> None:
+        path = skia.Path()
+        path.addPoly([skia.Point(float(x), float(y)) for x, y in points], True)
+        self.fill(path, colour)
 
     def line(self, path: skia.Path, colour: Colour, width_px: float, alpha: float = 1.0, **more: Any) -> None:
         paint = self._paint(colour, alpha, more.pop("blur_px", 0.0), **more)
@@ -90,7 +104,9 @@ class Brush:
         paint.setStrokeJoin(skia.Paint.kRound_Join)
         self.canvas.drawPath(path, paint)
 
-    def stroke(self, points: Points, widths: Sequence[float], colour: Colour, alpha: float = 1.0, **more: Any) -> None:
+    def stroke(
+        self, points: Points, widths: Sequence[float], colour: Colour, alpha: float = 1.0, **more: Any
+    ) -> None:
         """A line whose width changes along it: `widths` in px, spread evenly over its length."""
         blur_px = more.pop("blur_px", 0.0)
         middle = sampled(points, max(12, 4 * len(points)))
@@ -104,22 +120,47 @@ class Brush:
         path.setFillType(skia.PathFillType.kWinding)
         self.fill(path, colour, alpha, blur_px, **more)
 
-    def dot(self, at: Sequence[float], radius: float | tuple[float, float], colour: Colour, alpha: float = 1.0, blur_px: float = 0.0, **more: Any) -> None:
+    def dot(
+        self,
+        at: Sequence[float],
+        radius: float | tuple[float, float],
+        colour: Colour,
+        alpha: float = 1.0,
+        blur_px: float = 0.0,
+        **more: Any,
+    ) -> None:
         rx, ry = radius if isinstance(radius, tuple) else (radius, radius)
         box = skia.Rect.MakeLTRB(float(at[0]) - rx, float(at[1]) - ry, float(at[0]) + rx, float(at[1]) + ry)
         self.canvas.drawOval(box, self._paint(colour, alpha, blur_px, **more))
 
-    def glow(self, at: Sequence[float], radius: float, stops: Sequence[tuple[float, Colour, float]], path: skia.Path | None = None) -> None:
+    def glow(
+        self,
+        at: Sequence[float],
+        radius: float,
+        stops: Sequence[tuple[float, Colour, float]],
+        path: skia.Path | None = None,
+    ) -> None:
         """A radial gradient of (place 0..1, colour, alpha), over everything or within `path`."""
         shader = skia.GradientShader.MakeRadial(
-            skia.Point(float(at[0]), float(at[1])), float(radius), [_argb(c, a) for _, c, a in stops], [p for p, _, _ in stops]
+            skia.Point(float(at[0]), float(at[1])),
+            float(radius),
+            [_argb(c, a) for _, c, a in stops],
+            [p for p, _, _ in stops],
         )
         self._shade(shader, path)
 
-    def slope(self, start: Sequence[float], end: Sequence[float], stops: Sequence[tuple[float, Colour, float]], path: skia.Path | None = None) -> None:
+    def slope(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        stops: Sequence[tuple[float, Colour, float]],
+        path: skia.Path | None = None,
+    ) -> None:
         """A linear gradient of (place 0..1, colour, alpha)."""
         ends = [skia.Point(float(start[0]), float(start[1])), skia.Point(float(end[0]), float(end[1]))]
-        shader = skia.GradientShader.MakeLinear(ends, [_argb(c, a) for _, c, a in stops], [p for p, _, _ in stops])
+        shader = skia.GradientShader.MakeLinear(
+            ends, [_argb(c, a) for _, c, a in stops], [p for p, _, _ in stops]
+        )
         self._shade(shader, path)
 
     def image(self, rgba: npt.NDArray[np.uint8], blend: Any = None, alpha: float = 1.0) -> None:
@@ -148,4 +189,9 @@ class Brush:
 
 
 def _argb(colour: Colour, alpha: float) -> int:
-    return (math.floor(min(max(alpha, 0), 1) * 255 + 0.5) << 24) | (colour[0] << 16) | (colour[1] << 8) | colour[2]
+    return (
+        (math.floor(min(max(alpha, 0), 1) * 255 + 0.5) << 24)
+        | (colour[0] << 16)
+        | (colour[1] << 8)
+        | colour[2]
+    )

@@ -1,5 +1,6 @@
 """Eyes, brows, nose, lips and ears on a canvas, along the landmarks. Knows styles as numbers, no person."""
 
+# ruff: noqa: RUF005 - sums with pairs are of arrays
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,10 +10,9 @@ import numpy.typing as npt
 import skia
 
 from studio.face_mesh import EYES, LOWER_LIP, OVAL, UPPER_LIP, Eye
-from training.synthesis.portrait_brush import Brush, Colour, curve, mix, sampled
+from training.synthesis.portrait_brush import BLACK, WHITE, Brush, Colour, curve, mix, sampled
 
 Floats = npt.NDArray[np.floating]
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,14 @@ def eye_path(points: Floats, eye: Eye) -> skia.Path:
     return path
 
 
+def draw_features(brush: Brush, points: Floats, look: Features, skin: Colour) -> None:
+    """Eyes, brows, nose and lips."""
+    draw_eyes(brush, points, look, skin)
+    draw_brows(brush, points, look)
+    draw_nose(brush, points, look, skin)
+    draw_lips(brush, points, look)
+
+
 def draw_eyes(brush: Brush, points: Floats, look: Features, skin: Colour) -> None:
     for eye in EYES:
         opening = eye_path(points, eye)
@@ -60,7 +68,10 @@ def draw_eyes(brush: Brush, points: Floats, look: Features, skin: Colour) -> Non
 
 def _ball(brush: Brush, points: Floats, eye: Eye, look: Features, opening: skia.Path) -> None:
     brush.fill(opening, look.white)
-    centre, width = points[eye.iris[0], :2], float(np.linalg.norm(points[eye.upper[0]] - points[eye.upper[8]]))
+    centre, width = (
+        points[eye.iris[0], :2],
+        float(np.linalg.norm(points[eye.upper[0]] - points[eye.upper[8]])),
+    )
     if look.flat:
         return
     grey = mix(look.white, (120, 96, 98), 0.55)
@@ -80,15 +91,38 @@ def _iris(brush: Brush, points: Floats, eye: Eye, look: Features) -> None:
         brush.dot(centre, radius * 0.84, look.iris)
         brush.dot(centre + (0, radius * 0.35), (radius * 0.55, radius * 0.4), light, 0.7)
     else:
-        stops = [(0.0, look.iris, 1.0), (0.62, look.iris, 1.0), (0.84, mix(look.iris, BLACK, 0.3), 1.0), (1.0, rim, 1.0)]
+        stops = [
+            (0.0, look.iris, 1.0),
+            (0.62, look.iris, 1.0),
+            (0.84, mix(look.iris, BLACK, 0.3), 1.0),
+            (1.0, rim, 1.0),
+        ]
         brush.glow(centre, radius, stops, disc)
         with brush.clipped(disc):
-            brush.dot(centre + (radius * 0.1, radius * 0.42), (radius * 0.62, radius * 0.42), light, 0.75, radius * 0.2)
+            brush.dot(
+                centre + (radius * 0.1, radius * 0.42),
+                (radius * 0.62, radius * 0.42),
+                light,
+                0.75,
+                radius * 0.2,
+            )
             _fibres(brush, centre, radius, look)
     brush.dot(centre, radius * 0.45, (14, 9, 10))
     glint = centre + np.array([-0.34, -0.38]) * radius
-    brush.dot(glint, radius * (0.26 if look.flat else 0.2), WHITE, min(1.0, 0.95 * look.gleams), 0 if look.flat else 0.4)
-    brush.dot(centre + np.array([0.36, 0.4]) * radius, radius * 0.12, WHITE, 0.5 * min(1, look.gleams), 0 if look.flat else 0.6)
+    brush.dot(
+        glint,
+        radius * (0.26 if look.flat else 0.2),
+        WHITE,
+        min(1.0, 0.95 * look.gleams),
+        0 if look.flat else 0.4,
+    )
+    brush.dot(
+        centre + np.array([0.36, 0.4]) * radius,
+        radius * 0.12,
+        WHITE,
+        0.5 * min(1, look.gleams),
+        0 if look.flat else 0.6,
+    )
 
 
 def _fibres(brush: Brush, centre: Floats, radius: float, look: Features) -> None:
@@ -97,7 +131,9 @@ def _fibres(brush: Brush, centre: Floats, radius: float, look: Features) -> None
         way = np.array([np.cos(angle), np.sin(angle)])
         near, far = 0.46 + 0.06 * noise.random(), 0.7 + 0.22 * noise.random()
         tone = mix(look.iris, WHITE, 0.4) if noise.random() < 0.5 else mix(look.iris, BLACK, 0.4)
-        brush.line(curve([centre + way * near * radius, centre + way * far * radius]), tone, radius * 0.045, 0.35)
+        brush.line(
+            curve([centre + way * near * radius, centre + way * far * radius]), tone, radius * 0.045, 0.35
+        )
 
 
 def _lid_shadow(brush: Brush, points: Floats, eye: Eye, look: Features) -> None:
@@ -114,9 +150,13 @@ def _lids(brush: Brush, points: Floats, eye: Eye, look: Features, skin: Colour) 
     out = 1.0 if upper[0, 0] > upper[8, 0] else -1.0
     dark = mix(skin, (70, 24, 24), 0.62)
     if look.crease > 0:
-        brush.stroke(crease[1:-1], (0.4, 2.2, 2.4, 1.8, 0.3), dark, look.crease, blur_px=0 if look.flat else 0.7)
+        brush.stroke(
+            crease[1:-1], (0.4, 2.2, 2.4, 1.8, 0.3), dark, look.crease, blur_px=0 if look.flat else 0.7
+        )
     if not look.flat:
-        brush.stroke(lower[1:] + (0, 1.2), (0.8, 1.6, 1.6, 0.8), mix(skin, (230, 150, 140), 0.5), 0.65, blur_px=0.5)
+        brush.stroke(
+            lower[1:] + (0, 1.2), (0.8, 1.6, 1.6, 0.8), mix(skin, (230, 150, 140), 0.5), 0.65, blur_px=0.5
+        )
     thin = look.lash_px
     edge = upper - np.array([0, 0.42 * thin]) * np.sin(np.pi * np.linspace(0.12, 0.95, 9))[:, None]
     wing = np.vstack([upper[0] + np.array([out * thin * 0.9, -thin * 0.55]), edge])
@@ -166,7 +206,12 @@ def draw_nose(brush: Brush, points: Floats, look: Features, skin: Colour) -> Non
         wide = abs(float(foot[0] - points[2, 0])) * 0.42
         path = [hole + (side * wide, 0.8), hole + (side * wide * 0.3, -2.4), hole + (-side * wide * 0.8, 0.6)]
         brush.stroke(path, (1.0, 4.6, 3.6, 0.8), dark, look.nose, blur_px=blur * 0.8)
-        outer = [ala + (side * 0.5, -11), ala + (side * 3.4, -4), ala + (side * 2.2, 3.5), foot + (side * 3, 0.5)]
+        outer = [
+            ala + (side * 0.5, -11),
+            ala + (side * 3.4, -4),
+            ala + (side * 2.2, 3.5),
+            foot + (side * 3, 0.5),
+        ]
         brush.stroke(outer, (0.3, 2.4, 2.2, 0.4), dark, look.nose * 0.55, blur_px=blur)
     if look.flat:
         brush.stroke(points[[97, 2, 326], :2], (0.3, 2.2, 0.3), dark, look.nose * 0.8)
@@ -197,11 +242,15 @@ def draw_lips(brush: Brush, points: Floats, look: Features) -> None:
         brush.fill(lower, look.lip, 0.72, 1.0)
         deep = mix(look.lip, look.lip_line, 0.6)
         brush.slope(top, line, [(0, look.lip, 0.5), (1, deep, 0.95)], upper)
-        brush.slope(line, low, [(0, deep, 0.75), (0.35, look.lip, 0.7), (1, mix(look.lip, BLACK, 0.12), 0.6)], lower)
+        brush.slope(
+            line, low, [(0, deep, 0.75), (0.35, look.lip, 0.7), (1, mix(look.lip, BLACK, 0.12), 0.6)], lower
+        )
         _gloss(brush, points, look, lower)
     inner = points[list(UPPER_LIP[-1]), :2]
     ends = np.vstack([points[61, :2], inner, points[291, :2]])
-    brush.stroke(ends, (0.8, 1.8, 2.2, 2.6, 2.2, 1.8, 0.8), look.lip_line, 0.9, blur_px=0 if look.flat else 0.5)
+    brush.stroke(
+        ends, (0.8, 1.8, 2.2, 2.6, 2.2, 1.8, 0.8), look.lip_line, 0.9, blur_px=0 if look.flat else 0.5
+    )
     if not look.flat:
         for corner in (61, 291):
             brush.dot(points[corner, :2], (3.2, 2.4), look.lip_line, 0.4, 1.6)
@@ -219,15 +268,26 @@ def _gloss(brush: Brush, points: Floats, look: Features, lower: skia.Path) -> No
             brush.stroke([at + (0, 2), at + ((share - 0.5) * 6, 9)], (0.2, 1.0, 0.2), tone, 0.14)
 
 
-def draw_ears(brush: Brush, points: Floats, skin: Colour, shade: Colour, size: float = 1.0, flat: bool = False) -> None:
+def draw_ears(
+    brush: Brush, points: Floats, skin: Colour, shade: Colour, size: float = 1.0, flat: bool = False
+) -> None:
     for rim, out in ((234, -1.0), (454, 1.0)):
         x, y = points[rim, 0] - out * 5, float(points[rim, 1])
-        outline = np.array([[0, -32], [9, -44], [21, -41], [24, -22], [18, 4], [12, 22], [3, 28], [-3, 18]]) * size
+        outline = (
+            np.array([[0, -32], [9, -44], [21, -41], [24, -22], [18, 4], [12, 22], [3, 28], [-3, 18]]) * size
+        )
         ring = outline * (out, 1.0) + (x, y)
         shape = curve(ring, closed=True)
         brush.fill(shape, mix(skin, shade, 0.25))
         if not flat:
-            brush.slope((x, y), (x + out * 24 * size, y), [(0, shade, 0.7), (0.5, shade, 0.1), (1, shade, 0.35)], shape)
+            brush.slope(
+                (x, y),
+                (x + out * 24 * size, y),
+                [(0, shade, 0.7), (0.5, shade, 0.1), (1, shade, 0.35)],
+                shape,
+            )
         inner = np.array([[8, -32], [17, -33], [18, -18], [12, 2], [8, 10]]) * size * (out, 1.0) + (x, y)
         with brush.clipped(shape):
-            brush.stroke(inner, (1.0, 2.6, 3.0, 1.0), mix(shade, BLACK, 0.25), 0.6, blur_px=0 if flat else 1.2)
+            brush.stroke(
+                inner, (1.0, 2.6, 3.0, 1.0), mix(shade, BLACK, 0.25), 0.6, blur_px=0 if flat else 1.2
+            )

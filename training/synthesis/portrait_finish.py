@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import skia
 
 from training.synthesis.portrait_brush import Brush, Colour, curve
 from training.synthesis.portrait_skin import blotches
@@ -31,12 +30,14 @@ def pencilled(picture: Pixels, paper: Colour, lead: Colour, wash: float, seed: i
 
 
 def _edges(grey: Floats) -> Floats:
-    """0..1: dark lines where the picture is darker than around (difference of Gaussians, Winnemoeller 2011)."""
+    """0..1: dark lines where the picture is darker than around (difference of Gaussians)."""
     near, far = cv2.GaussianBlur(grey, (0, 0), 0.9), cv2.GaussianBlur(grey, (0, 0), 2.6)
     return np.asarray(np.clip((far - near - 0.012) * 9, 0, 0.92), np.float32)
 
 
-def _hatch(brush: Brush, tone: Floats, below: float, angle: float, gap: float, lead: Colour, seed: int) -> None:
+def _hatch(
+    brush: Brush, tone: Floats, below: float, angle: float, gap: float, lead: Colour, seed: int
+) -> None:
     """Parallel strokes wherever the tone is darker than `below`, lifted where it is lighter."""
     size, noise = tone.shape[0], np.random.default_rng(seed)
     way = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
@@ -58,11 +59,13 @@ def _runs(flags: npt.NDArray[np.bool_], least: int = 3, most: int = 26) -> list[
     edges = np.flatnonzero(np.diff(np.r_[False, flags, False].astype(int)))
     found = []
     for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        found += [(at, min(at + most, end)) for at in range(start, end, most) if min(at + most, end) - at >= least]
+        found += [
+            (at, min(at + most, end)) for at in range(start, end, most) if min(at + most, end) - at >= least
+        ]
     return found
 
 
-def oiled(picture: Pixels, keep: Floats, seed: int, sizes: tuple[float, ...] = (15.0, 8.0, 4.5)) -> Pixels:
+def oiled(picture: Pixels, keep: Floats, seed: int, sizes: tuple[float, ...] = (15.0, 8.0, 5.0)) -> Pixels:
     """(S, S, 3): strokes of the picture's colours along its edges, coarse to fine (Hertzmann 1998).
 
     `keep` (S, S) in 0..1: where the picture itself shows through, so that features stay exact.
@@ -75,15 +78,21 @@ def oiled(picture: Pixels, keep: Floats, seed: int, sizes: tuple[float, ...] = (
         turn = _directions(soft, width)
         spacing = width * 0.62
         at = np.arange(spacing / 2, size, spacing)
-        grid = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2) + noise.uniform(-0.5, 0.5, (len(at) ** 2, 2)) * spacing
+        grid = (
+            np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+            + noise.uniform(-0.5, 0.5, (len(at) ** 2, 2)) * spacing
+        )
         for x, y in grid[noise.permutation(len(grid))]:
             row, column = min(int(max(y, 0)), size - 1), min(int(max(x, 0)), size - 1)
             way = turn[row, column] * width * noise.uniform(0.9, 1.7)
-            colour = soft[row, column].astype(float) * noise.normal(1.0, 0.022)
+            colour = soft[row, column].astype(float) * noise.normal(1.0, 0.014)
             paint = tuple(int(np.clip(value, 0, 255)) for value in colour)
-            brush.line(curve([(x - way[0], y - way[1]), (x, y), (x + way[0], y + way[1])]), paint, width * 0.72, 0.85)
+            brush.line(
+                curve([(x - way[0], y - way[1]), (x, y), (x + way[0], y + way[1])]), paint, width * 0.72, 0.85
+            )
     strokes, share = brush.pixels().astype(np.float32), keep[..., None]
-    return np.rint(strokes * (1 - share) + picture * share).astype(np.uint8)
+    mixed = strokes * (1 - share) + picture * share
+    return (np.rint(mixed / 2) * 2).clip(0, 254).astype(np.uint8)  # even values: a fifth smaller as a file
 
 
 def _directions(picture: Pixels, width: float) -> Floats:
@@ -107,6 +116,3 @@ def _opaque(colours: Floats) -> Pixels:
     rgba = np.full((*colours.shape[:2], 4), 255, np.uint8)
     rgba[..., :3] = np.rint(np.clip(colours, 0, 255))
     return rgba
-
-
-__all__ = ["oiled", "pencilled", "skia", "spots"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import skia
 
-from training.synthesis.portrait_brush import BLACK, WHITE, Brush, Colour, Points, curve, mix, sampled
+from training.synthesis.portrait_brush import Brush, Colour, Points, mix, sampled
 
 Floats = npt.NDArray[np.floating]
 
@@ -34,7 +34,15 @@ def between(one: Points, two: Points) -> skia.Path:
     return path
 
 
-def curtain(brush: Brush, inner: Points, outer: Points, hair: Hair, seed: int, shade: float = 0.0, blur_px: float = 0.0) -> None:
+def curtain(
+    brush: Brush,
+    inner: Points,
+    outer: Points,
+    hair: Hair,
+    seed: int,
+    shade: float = 0.0,
+    blur_px: float = 0.0,
+) -> None:
     """Hair from the roots (first points of both guides) to the tips. `shade`: 0 lit .. 1 in the dark."""
     one, two = _pointed(sampled(inner, 40), sampled(outer, 40), hair.point)
     ground = mix(mix(hair.base, hair.dark, 0.45), hair.dark, shade)
@@ -61,10 +69,16 @@ def _pointed(one: Floats, two: Floats, point: float) -> tuple[Floats, Floats]:
 
 def _tone(hair: Hair, noise: np.random.Generator, lit: float, shade: float) -> Colour:
     value = noise.normal(0.1 + 0.5 * lit, 0.3) - shade
-    return mix(hair.base, hair.light, min(value, 1) * 0.55) if value > 0.4 else mix(hair.base, hair.dark, min(1, 0.75 * (0.9 - value)))
+    return (
+        mix(hair.base, hair.light, min(value, 1) * 0.55)
+        if value > 0.4
+        else mix(hair.base, hair.dark, min(1, 0.75 * (0.9 - value)))
+    )
 
 
-def _sheen(brush: Brush, one: Floats, two: Floats, hair: Hair, noise: np.random.Generator, shade: float) -> None:
+def _sheen(
+    brush: Brush, one: Floats, two: Floats, hair: Hair, noise: np.random.Generator, shade: float
+) -> None:
     for _ in range(hair.strands // 4):
         share = np.clip(noise.normal(0.5, 0.22), 0.03, 0.97)
         start = noise.normal(hair.sheen[0], 0.03)
@@ -90,10 +104,17 @@ def tufts(
     for root in roots:
         step = np.array(way(root)) * noise.uniform(*length)
         angle = noise.normal(0, 0.22)
-        step = np.array([step[0] * np.cos(angle) - step[1] * np.sin(angle), step[0] * np.sin(angle) + step[1] * np.cos(angle)])
+        step = np.array(
+            [
+                step[0] * np.cos(angle) - step[1] * np.sin(angle),
+                step[0] * np.sin(angle) + step[1] * np.cos(angle),
+            ]
+        )
         side = np.array([-step[1], step[0]]) * noise.normal(0, bend)
         tone = tones[int(noise.integers(len(tones)))]
-        brush.stroke([root, root + step * 0.5 + side, root + step], (width_px * 0.7, width_px, 0.2), tone, alpha)
+        brush.stroke(
+            [root, root + step * 0.5 + side, root + step], (width_px * 0.7, width_px, 0.2), tone, alpha
+        )
 
 
 def scattered(path: skia.Path, count: int, seed: int) -> Floats:
@@ -104,6 +125,3 @@ def scattered(path: skia.Path, count: int, seed: int) -> Floats:
         if path.contains(x, y):
             found.append((x, y))
     return np.array(sorted(found, key=lambda point: point[1]))
-
-
-__all__ = ["BLACK", "WHITE", "Hair", "between", "curtain", "scattered", "tufts"]

@@ -1,4 +1,4 @@
-"""Light on a drawn face: its landmarks are a surface, whose slope says how bright skin is. Knows no features."""
+"""Light on a drawn face: its landmarks are a surface whose slope says how bright skin is. Knows no lips."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def gleam(normals: Array, light: Sequence[float], sharpness: float) -> Array:
 def ramp(values: Array, stops: Sequence[tuple[float, tuple[int, int, int]]]) -> Array:
     """(..., 3) colours 0..255 of values 0..1 between (value, colour) stops."""
     at = [stop for stop, _ in stops]
-    return np.stack([np.interp(values, at, [c[k] for _, c in stops]) for k in range(3)], -1).astype(np.float32)
+    return np.stack([np.interp(values, at, [c[k] for _, c in stops]) for k in range(3)], -1).astype(
+        np.float32
+    )
 
 
 def _at_points(points: Array) -> Array:
@@ -80,7 +82,9 @@ def _spread(field: Array, blur_px: float) -> Array:
     """Blurred where there is something: values over weights, and the weights."""
     less = max(1, int(blur_px // 4))  # a wide blur needs no fine grid
     size = field.shape[0]
-    small = cv2.resize(field, (size // less, size // less), interpolation=cv2.INTER_AREA) if less > 1 else field
+    small = (
+        cv2.resize(field, (size // less, size // less), interpolation=cv2.INTER_AREA) if less > 1 else field
+    )
     blurred = cv2.resize(cv2.GaussianBlur(small, (0, 0), blur_px / less), (size, size))
     weights = blurred[..., 3:]
     return np.concatenate([blurred[..., :3] / np.maximum(weights, 1e-4), weights], axis=2)

@@ -6,7 +6,9 @@ nose. What is drawn later goes through these points, so they are exact by constr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from studio.face_mesh import EYES, LOWER_LIP, OVAL, UPPER_LIP, Eye, mean_face
 Floats = npt.NDArray[np.float64]
 Targets = dict[int, tuple[float, float]]
 
-SIZE_PX = 768
+SIZE_PX = 768  # side of the canvas
 CM_PX = 18.9  # a square of 2.3 face heights, as renderers cut it, is the whole picture
 ORIGIN_PX = (384.0, 357.0)
 LIP_GAP_PX = 0.8  # upper and lower lip are the two sides of the line between them
@@ -59,6 +61,15 @@ class Shape:
     lower_lip_cm: float = 0.92
     corners_cm: float = 0.06
     turn_deg: float = 0.0  # to the right in the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`paint(brush, points)` draws along the landmarks of `shape`; `finish(picture, points)` is a filter."""
+
+    shape: Shape
+    paint: Callable[[Any, Any], None]
+    finish: Callable[[Any, Any], Any] | None = None
 
 
 def landmarks(shape: Shape) -> npt.NDArray[np.float32]:

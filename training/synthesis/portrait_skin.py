@@ -1,5 +1,6 @@
 """What a head rests on and is covered with: skin in light, neck, clothes, background. Knows no features."""
 
+# ruff: noqa: RUF005 - sums with pairs are of arrays
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -100,7 +101,9 @@ def draw_shadows(brush: Brush, points: Floats, skin: Skin, strength: float = 1.0
 
 def neck_path(points: Floats, width: float, base_y: float = 690.0) -> skia.Path:
     middle, jaw = float(points[152, 0]), float(points[172, 1])
-    half = np.array([[width, jaw - 30], [width * 0.95, jaw + 50], [width * 1.06, jaw + 105], [width * 2.1, base_y]])
+    half = np.array(
+        [[width, jaw - 30], [width * 0.95, jaw + 50], [width * 1.06, jaw + 105], [width * 2.1, base_y]]
+    )
     left = half * (-1, 1) + (middle, 0)
     right = half[::-1] * (1, 1) + (middle, 0)
     return curve(np.vstack([left, right]), closed=True)
@@ -111,27 +114,36 @@ def draw_neck(brush: Brush, points: Floats, skin: Skin, width: float = 78.0, sof
     middle, jaw = float(points[152, 0]), float(points[172, 1])
     brush.fill(path, skin.base)
     tones = [(0.0, mix(skin.shadow, skin.base, 0.5), 1.0), (0.3, mix(skin.base, skin.light, 0.3), 1.0)]
-    brush.slope((middle - width, jaw), (middle + width, jaw), [*tones, (0.62, skin.base, 1.0), (1.0, skin.shadow, 1.0)], path)
+    brush.slope(
+        (middle - width, jaw),
+        (middle + width, jaw),
+        [*tones, (0.62, skin.base, 1.0), (1.0, skin.shadow, 1.0)],
+        path,
+    )
     with brush.clipped(path):
         under = skia.Path(face_path(points))
         under.offset(9, 34)
         brush.fill(under, mix(skin.deep, skin.shadow, 0.35), 0.85, 13 if soft else 0)
         for side, alpha in ((-1, 0.25), (1, 0.35)):  # muscles from behind the ears to the pit of the throat
-            brush.stroke(
-                [(middle + side * width * 0.85, jaw + 30), (middle + side * width * 0.45, jaw + 100), (middle + side * 12, jaw + 152)],
-                (2, 9, 3), skin.shadow, alpha, blur_px=6 if soft else 0,
-            )  # fmt: skip
+            line = np.array([(0.85 * width, 30), (0.45 * width, 100), (12, 152)]) * (side, 1) + (middle, jaw)
+            brush.stroke(line, (2, 9, 3), skin.shadow, alpha, blur_px=6 if soft else 0)
         brush.dot((middle + 2, jaw + 150), (13, 8), mix(skin.deep, skin.shadow, 0.5), 0.5, 6 if soft else 0)
 
 
-def shoulders(width: float, top: float, slope: float, scoop: float = 0.0, middle: float = 384.0) -> skia.Path:
-    """A torso to the lower border; `top`: y beside the neck, `slope`: how far shoulders fall, `scoop`: depth of
-    the neckline, px."""
-    half = [(86, top), (125, top + slope * 0.3), (width * 0.78, top + slope * 0.75), (width, top + slope * 1.5), (width + 25, 810)]
-    left = [(middle - x, y) for x, y in half[::-1]]
-    right = [(middle + x, y) for x, y in half]
-    line = [(middle - 58, top + scoop * 0.72), (middle, top + scoop), (middle + 58, top + scoop * 0.72)] if scoop else []
-    return curve(np.array([*left, *line, *right]), closed=True)
+def shoulders(width: float, top: float, slope: float, scoop: float = 0.0, neck: float = 90.0) -> skia.Path:
+    """A torso around x = 384, px. `top`: y beside the neck; `slope`: how far shoulders fall; `scoop`: depth
+    of the neckline; `neck`: half its width."""
+    half = [(neck, top - 2), (neck + 34, top + slope * 0.26), (width * 0.78, top + slope * 0.75)]
+    half += [(width, top + slope * 1.5), (width + 25, 810)]
+    line = [(neck * share, top + scoop * depth) for share, depth in ((0.82, 0.42), (0.5, 0.84), (0.0, 1.0))]
+    right = np.array([*(line[::-1] if scoop else []), *half])
+    left = right[::-1] * (-1, 1)
+    return curve(np.vstack([left[: len(left) - bool(scoop)], right]) + (384, 0), closed=True)
+
+
+def draw_cloth(brush: Brush, path: skia.Path, light: Colour, base: Colour, dark: Colour) -> None:
+    brush.fill(path, base)
+    brush.slope((145, 620), (645, 768), [(0.0, light, 0.9), (0.5, base, 0.5), (1.0, dark, 0.93)], path)
 
 
 def draw_wrinkles(brush: Brush, points: Floats, skin: Skin, strength: float) -> None:
@@ -139,24 +151,32 @@ def draw_wrinkles(brush: Brush, points: Floats, skin: Skin, strength: float) -> 
     at = points[:, :2].astype(float)
     folds: list[tuple[npt.NDArray[np.float64], float]] = []
     for lift in (0.35, 0.62, 0.88):
-        line = at[[104, 69, 108, 151, 337, 299, 333]] * (1 - lift) + at[[63, 105, 107, 9, 336, 334, 293]] * lift
+        line = (
+            at[[104, 69, 108, 151, 337, 299, 333]] * (1 - lift) + at[[63, 105, 107, 9, 336, 334, 293]] * lift
+        )
         folds.append((line + np.array([0, 3]) * np.cos(np.arange(7) * 2)[:, None] - (0, 8), 0.7))
     for one, two, three in ((129, 206, 212), (358, 426, 432)):
         folds.append((at[[one, 203 if one == 129 else 423, two, three]] + (0, 2), 1.0))
     for outer, way in ((33, -1.0), (263, 1.0)):
         for rise in (-13.0, -3.0, 7.0):
             start = at[outer] + (way * 9, rise * 0.35)
-            folds.append((np.array([start, start + (way * 11, rise * 0.5), start + (way * 22, rise * 1.2)]), 0.75))
+            folds.append(
+                (np.array([start, start + (way * 11, rise * 0.5), start + (way * 22, rise * 1.2)]), 0.75)
+            )
     for ring in ((25, 24, 23, 22, 26), (255, 254, 253, 252, 256)):
         folds.append((at[list(ring)] + (0, 4), 0.9))
         folds.append((at[list(ring)][1:] + (0, 11), 0.5))
     for corner, low in ((57, 202), (287, 422)):
         folds.append((np.array([at[corner] + (0, 4), (at[corner] + at[low]) / 2, at[low]]), 0.55))
     for brow, way in ((55, 1.0), (285, -1.0)):
-        folds.append((np.array([at[brow] + (way * 6, -14), at[brow] + (way * 8, 0), at[brow] + (way * 6, 12)]), 0.6))
+        folds.append(
+            (np.array([at[brow] + (way * 6, -14), at[brow] + (way * 8, 0), at[brow] + (way * 6, 12)]), 0.6)
+        )
     for line, weight in folds:
         brush.stroke(line, (0.5, 3.0, 3.4, 2.4, 0.4), skin.shadow, strength * weight, blur_px=1.3)
-        brush.stroke(line + (1.2, 2.6), (0.4, 2.2, 2.2, 0.4), skin.light, strength * weight * 0.6, blur_px=1.2)
+        brush.stroke(
+            line + (1.2, 2.6), (0.4, 2.2, 2.2, 0.4), skin.light, strength * weight * 0.6, blur_px=1.2
+        )
 
 
 def opaque(colours: Floats) -> npt.NDArray[np.uint8]:

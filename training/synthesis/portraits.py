@@ -1,7 +1,7 @@
 """Portraits of our own: every one drawn, with landmarks that are exact because they come first.
 
-    python -m training.synthesis.portraits assets/portraits            # all of them, bit for bit
-    python -m training.synthesis.portraits assets/portraits anna fox   # some
+python -m training.synthesis.portraits assets/portraits            # all of them, bit for bit
+python -m training.synthesis.portraits assets/portraits anna fox   # some
 """
 
 from __future__ import annotations
@@ -20,19 +20,38 @@ from studio.errors import NotFoundError
 from studio.landmarks import Landmarks
 from studio.storage import write_atomically
 from training.synthesis.portrait_brush import Brush
-from training.synthesis.portrait_people import PEOPLE
-from training.synthesis.portrait_shape import SIZE_PX
+from training.synthesis.portrait_elders import OLAF, RUTH
+from training.synthesis.portrait_fox import FOX
+from training.synthesis.portrait_painted import ANNA, KOFI, MEI
+from training.synthesis.portrait_shape import SIZE_PX, landmarks
+from training.synthesis.portrait_stylised import DIEGO, LUNA
+
+PEOPLE = {
+    "anna": ANNA,
+    "diego": DIEGO,
+    "fox": FOX,
+    "kofi": KOFI,
+    "luna": LUNA,
+    "mei": MEI,
+    "olaf": OLAF,
+    "ruth": RUTH,
+}
+
+
+def drawn_landmarks(name: str) -> Landmarks:
+    """Where the features of a portrait are; nothing is drawn. Raises NotFoundError."""
+    if name not in PEOPLE:
+        raise NotFoundError("portrait", name, PEOPLE)
+    return Landmarks(landmarks(PEOPLE[name].shape), SIZE_PX, SIZE_PX, "drawn")
 
 
 def portrait(name: str) -> tuple[npt.NDArray[np.uint8], Landmarks]:
     """(768, 768, 3) and the landmarks it was drawn along. Raises NotFoundError."""
-    if name not in PEOPLE:
-        raise NotFoundError("portrait", name, PEOPLE)
-    brush = Brush(SIZE_PX)
-    drawn = PEOPLE[name](brush)
-    points, finish = drawn if isinstance(drawn, tuple) else (drawn, None)
+    found = drawn_landmarks(name)
+    person, brush = PEOPLE[name], Brush(SIZE_PX)
+    person.paint(brush, found.points)
     pixels = brush.pixels()
-    return finish(pixels) if finish else pixels, Landmarks(points, SIZE_PX, SIZE_PX, "drawn")
+    return person.finish(pixels, found.points) if person.finish else pixels, found
 
 
 def write(name: str, folder: Path) -> Path:
