@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio._head_jaw import JAW_DEG, turned_jaw
 from studio._head_points import Floats, Index
-from studio._head_shapes import JAW_DEG, displacements, rest_face, turned_jaw
+from studio._head_shapes import displacements, rest_face
 from studio.face_mesh import LEFT_EYE, LOWER_LIP_INNER, OVAL, RIGHT_EYE, UPPER_LIP_INNER
 from studio.motion import INDEX, SHAPES
 

@@ -12,11 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from studio._head_jaw import JAW_DEG, jaw_share, turned_jaw
 from studio._head_points import (
     BROW_LOW,
     BROW_UP,
-    CHEEK,
-    CHIN,
     COUNT,
     CREASE,
     EYE_CORNERS,
@@ -39,9 +38,6 @@ from studio._head_spread import Moves, both, longer, mirror, spread, still
 from studio.face_mesh import OVAL
 from studio.motion import SHAPES
 
-JAW_DEG = 18.0  # that jawOpen turns the jaw by
-_HINGE = (0.5, -4.0)  # y and z of the axis it turns about
-_SLIDE = (-0.4, 1.0)  # y and z that its joint slides meanwhile
 _FORWARD = np.array([0.0, 0.0, 1.0])
 Rows = Mapping[tuple[int, ...], tuple[float, float, float]]  # how far a row of them goes
 
@@ -76,33 +72,6 @@ def displacements() -> Floats:
     return found
 
 
-@lru_cache(maxsize=1)
-def jaw_share() -> Floats:
-    """(468,) how much a landmark goes with the jaw: 1 at the chin, 0 at the nose, between them on cheeks."""
-    middle = list(dict.fromkeys((*LIP_LOW_OUT, *LIP_LOW_IN, *CHIN)))
-    still_ones = [1, 4, 2, 164, 168, 10, 234, 127, 162, 93, *LIP_UP_OUT, *LIP_UP_IN, *WING, *CHEEK]
-    still_ones += [*EYE_CORNERS, *LID_UP, *LID_LOW, *CREASE, *UNDER, *BROW_UP, *BROW_LOW]
-    part = {61: 0.42, 78: 0.42, 136: 0.85, 172: 0.65, 58: 0.4, 132: 0.15, 214: 0.55, 192: 0.35, 207: 0.15}
-    moves = {one: np.array([1.0, 0, 0]) for one in middle}
-    moves.update({one: np.zeros(3) for one in still_ones})
-    moves.update({one: np.array([share, 0, 0]) for one, share in part.items()})
-    for one, value in list(moves.items()):
-        moves[int(mirrored()[one])] = value
-    share = spread(moves, 99.0)[:, 0]
-    return np.clip(share, 0.0, 1.0)
-
-
-def turned_jaw(points: Floats, degrees: float) -> Floats:
-    """Points (n, 3) in cm after the jaw has turned open about its axis, which slides forwards and down."""
-    angle = np.radians(degrees)
-    y, z = points[:, 1] - _HINGE[0], points[:, 2] - _HINGE[1]
-    turned = np.array(points, dtype=np.float64)
-    part = degrees / JAW_DEG
-    turned[:, 1] = _HINGE[0] + y * np.cos(angle) - z * np.sin(angle) + _SLIDE[0] * part
-    turned[:, 2] = _HINGE[1] + y * np.sin(angle) + z * np.cos(angle) + _SLIDE[1] * part
-    return turned
-
-
 def lip_shares(share: float) -> Floats:
     """How far five lip landmarks beside the corner (from it to the middle) still go with it."""
     return np.array([0.82, 0.6, 0.38, 0.2, 0.1]) * share
@@ -133,7 +102,7 @@ def _lids(up: float, low: float, crease: float, side_cm: float = 0.0) -> Floats:
 
 
 def _squint() -> Floats:
-    return _lids(-0.16, 0.34, -0.1) + spread({one: np.array([0, 0.16, 0.06]) for one in UNDER[1:6]}, 1.5)
+    return _lids(-0.14, 0.24, -0.1) + spread({one: np.array([0, 0.08, 0.06]) for one in UNDER[1:6]}, 1.5)
 
 
 def _brow(up_cm: tuple[float, ...], in_cm: float = 0.0) -> Floats:
@@ -158,8 +127,8 @@ def _brow_down() -> Floats:
 
 def _cheek_squint() -> Floats:
     moves = {one: np.array([-0.1, 0.42, 0.2]) for one in (50, 101, 118, 117)}
-    moves.update({one: np.array([0, 0.22, 0.08]) for one in UNDER[1:6]})
-    return spread({**moves, **still(EYE_CORNERS, LIP_CORNER, WING)}, 2.6) + _lids(-0.04, 0.2, 0.0)
+    moves.update({one: np.array([0, 0.12, 0.08]) for one in UNDER[1:6]})
+    return spread({**moves, **still(EYE_CORNERS, LIP_CORNER, WING)}, 2.6) + _lids(-0.02, 0.08, 0.0)
 
 
 def _sneer() -> Floats:

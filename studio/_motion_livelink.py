@@ -18,11 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from studio._motion_time import Times, evened, rate_of
 from studio.errors import InputError, nearest
 from studio.motion import HEAD, INDEX, SHAPES, Array, Motion, gaze_of
 
+Floats = npt.NDArray[np.float64]
 TIMECODE, COUNT = "Timecode", "BlendShapeCount"
 _SWAPPED = {
     "jawLeft": "jawRight",
@@ -147,13 +149,13 @@ def _stamp(text: str, line: int, name: str) -> _Stamp:
 
 def _values(
     cells: Sequence[str], known: Mapping[str, int], count: int | None, where: tuple[int, str]
-) -> list[float]:
+) -> Floats:
     """One row; numbers that are none where the app saw no face."""
     line, name = where
     if count is not None and count < len(cells) and cells[count].strip() in ("0", "0.0"):
-        return [math.nan] * len(known)
-    values = []
-    for column, at in known.items():
+        return np.full(len(known), np.nan)
+    values = np.empty(len(known))
+    for index, (column, at) in enumerate(known.items()):
         cell = cells[at].strip() if at < len(cells) else ""
         try:
             value = float(cell)
@@ -163,7 +165,7 @@ def _values(
             spelled = next(one for one in HEADER if one.lower() == column)
             why = f"line {line}, column {spelled}: expected a number, got {cell!r}"
             raise InputError(name, cell, why)
-        values.append(value)
+        values[index] = value
     return values
 
 
@@ -194,7 +196,7 @@ def _unevenness(times: Times) -> float:
     return float(np.abs(steps - np.median(steps)).mean() / abs(np.median(steps))) if len(steps) else 0.0
 
 
-def _filled(values: Array, times: Times, name: str) -> Array:
+def _filled(values: Floats, times: Times, name: str) -> Array:
     lost = np.isnan(values[:, 0])
     if lost.all():
         raise InputError(name, "", "has no frame with a face")

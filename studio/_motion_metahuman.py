@@ -128,7 +128,7 @@ def read(content: bytes, name: str = "metahuman.csv", rate_hz: float = RATE_HZ) 
     except UnicodeDecodeError as error:
         raise InputError(name, "", f"is no text (byte {error.start})") from None
     rows = csv.reader(io.StringIO(text, newline=""))
-    board: list[list[float]] = []
+    board: list[Array] = []
     for cells in rows:
         cells = [cell.strip() for cell in cells]
         if not any(cells):
@@ -222,10 +222,15 @@ def _check(header: list[str], name: str) -> None:
         raise InputError(name, len(header), f"line 1 has {len(header)} columns, not {len(NAMES)}")
 
 
-def _numbers(cells: list[str], line: int, name: str) -> list[float]:
+def _numbers(cells: list[str], line: int, name: str) -> Array:
     if len(cells) != len(NAMES):
         raise InputError(name, len(cells), f"line {line} has {len(cells)} columns, not {len(NAMES)}")
-    values = []
+    try:
+        values = np.array(cells, dtype=np.float32)
+    except ValueError:
+        values = np.full(len(cells), np.nan, np.float32)
+    if np.isfinite(values).all():
+        return values
     for at, cell in enumerate(cells):
         try:
             value = float(cell)
@@ -234,5 +239,4 @@ def _numbers(cells: list[str], line: int, name: str) -> list[float]:
         if not math.isfinite(value):
             why = f"line {line}, column {at} ({NAMES[at]}): expected a number, got {cell!r}"
             raise InputError(name, cell, why)
-        values.append(value)
-    return values
+    raise InputError(name, line, f"line {line} holds numbers that are too large")

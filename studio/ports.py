@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from studio.emotion import VAD, Emotion
+from studio.landmarks import Landmarks
 from studio.request import RenderRequest
+from studio.speech import Speech
 
 # One emotion per row, or one per row and time step; the pipeline calls it before each forward pass whose
 # rows differ from the last. Unconditional rows are NEUTRAL.
@@ -76,6 +78,29 @@ class Pipeline(Protocol):
         self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
     ) -> list[Artifact]:
         """One artifact per request, in order. Every request of the batch has the same `batch_key`."""
+        ...
+
+
+class Spoken(Protocol):
+    """What the file of a family that speaks has beside its class, for pages that show a line before it is
+
+    rendered. `faces` is there where a family reads pictures (input `image`); parameter `first_s` of such a
+    family renders the beginning alone.
+    """
+
+    @staticmethod
+    def timeline(request: RenderRequest) -> Speech:
+        """What is said and when. Raises InputError for what cannot be said or heard."""
+        ...
+
+    @staticmethod
+    def voices() -> Sequence[Any]:
+        """Who can say a line: `name`, `language` (BCP 47) and `title` of each."""
+        ...
+
+    @staticmethod
+    def faces(path: Path) -> list[Landmarks]:
+        """The faces of a picture that can be moved, from left to right. Raises InputError, ModelError."""
         ...
 
 

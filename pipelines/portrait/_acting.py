@@ -6,7 +6,8 @@ and motion; knows no picture and no file format of motion.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from studio.request import RenderRequest
 from studio.speech import Speech
 
 reading = lazy("pipelines.portrait._reading")
-voices = lazy("pipelines.portrait._speech")
+speaking = lazy("pipelines.portrait._speech")
 
 READS = ("asked", "words", "voice", "both")
 _FINE = 1000  # steps of a whole render, of which stages take shares
@@ -38,6 +39,9 @@ class LineParams:
     read: str = param("asked", "where the feeling comes from", choices=READS)
     read_share: float = param(0.5, "share of the feeling that was read", min=0, max=1, step=0.05)
     muscles: str = param("", "action units held by hand, such as AU4=0.8, AU12=0.3")
+    first_s: float = param(
+        0.0, "only so much from the start, for a quick look; 0: all", min=0, max=600, step=0.5, unit="s"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,7 @@ class Actor:
 
     def take(self, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep) -> Take:
         """Raises InputError for a recording that cannot be used and for keys past the end."""
-        line = heard(request)
+        line = opening(heard(request), request.params.first_s)
         return Take(line, self.act(line, request, set_emotion, on_step))
 
 
@@ -100,8 +104,8 @@ def check(request: RenderRequest) -> None:
         return
     if params.read in ("voice", "both"):
         raise InputError("read", params.read, "needs a recording: inputs.audio", "words")
-    voices.check_text(_text(request), "say")
-    voices.find_voice(params.voice)
+    speaking.check_text(_text(request), "say")
+    speaking.find_voice(params.voice)
 
 
 def heard(request: RenderRequest) -> Line:
@@ -109,9 +113,10 @@ def heard(request: RenderRequest) -> Line:
     inputs, params = dict(request.inputs), request.params
     notes: tuple[str, ...] = ()
     if "audio" in inputs:
-        speech = voices.listen(Path(inputs["audio"]), params.transcript, params.language)
+        path = Path(inputs["audio"])
+        speech = _listened(path, path.stat().st_mtime_ns, params.transcript, params.language)
     else:
-        speech = voices.speak(_text(request), request.curve, params.voice)
+        speech = _spoken(_text(request), request.curve, params.voice)
     curve = request.curve
     if params.read != "asked":
         found = reading.read(speech, words=params.read != "voice", voice=params.read != "words")
@@ -119,10 +124,44 @@ def heard(request: RenderRequest) -> Line:
         curve = reading.blended(curve, found.curve, params.read_share, speech.length_s)
         if "audio" not in inputs:  # said again with what its words ask for
             curve = _in_progress(curve, speech.length_s)  # the new saying has another length
-            speech = voices.speak(_text(request), curve, params.voice)
+            speech = _spoken(_text(request), curve, params.voice)
     _check_keys(request.curve, speech.length_s)
     units = muscles.parse(params.muscles)
     return Line(speech, curve, moods(curve, speech), units, (*speech.notes, *notes))
+
+
+def timeline(request: RenderRequest) -> Speech:
+    """What is said and when, words and phones, before anybody acts. Raises as `Actor.take` does."""
+    return heard(request).speech
+
+
+def voices() -> tuple[Any, ...]:
+    """Who can say a line: `name`, `language` and `title` of each. Raises ModelError without espeak-ng."""
+    return tuple(speaking.voices())
+
+
+def opening(line: Line, length_s: float) -> Line:
+    """The first `length_s` of a line; its feelings are those of the whole. All of it for 0."""
+    said = line.speech
+    if not 0 < length_s < said.length_s:
+        return line
+    samples = said.samples[: max(1, round(length_s * said.rate_hz))]
+    phones = tuple(phone for phone in said.phones if phone.end_s <= length_s)
+    words = tuple(word for word in said.words if word.start_s < length_s)
+    short = replace(said, samples=samples, phones=phones, words=words)
+    return replace(line, speech=short, moods=line.moods[: short.frames(RATE_HZ)])
+
+
+@lru_cache(maxsize=2)
+def _spoken(text: str, curve: EmotionCurve, voice: str) -> Speech:
+    """The newest lines stay said, for the same reason as a recording stays heard."""
+    return speaking.speak(text, curve, voice)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _listened(path: Path, modified_ns: int, transcript: str, language: str) -> Speech:
+    """The newest recording stays heard: listening takes longer than acting, and takes differ by seed."""
+    return speaking.listen(path, transcript, language)  # type: ignore[no-any-return]
 
 
 def moods(curve: EmotionCurve, speech: Speech) -> tuple[VAD, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from pipelines.portrait import _acting as acting
 from studio import portraits
 from studio.artifacts import Clip
+from studio.landmarks import Landmarks, beside
 from studio.lazy import lazy
 from studio.motion import Motion
 from studio.params import param
@@ -66,8 +68,28 @@ def scene_of(request: RenderRequest) -> Any:
     """The face of the request's picture, ready to move. Raises InputError for one that cannot be used."""
     given = dict(request.inputs).get("image")
     path = Path(given) if given else portraits.path(request.params.portrait)
-    points = landmarks.landmarks_for(path, request.params.face)
-    return face_warp.Face(pictures.read_picture(path), points.points, request.params.size_px)
+    asked = request.params
+    return _scene(path, _modified_ns(path), asked.face, asked.size_px)
+
+
+@lru_cache(maxsize=2)
+def _scene(path: Path, modified_ns: tuple[int, ...], face: int, size_px: int) -> Any:
+    """The newest faces stay made up: takes and previews of one face follow each other."""
+    points = landmarks.landmarks_for(path, face)
+    return face_warp.Face(pictures.read_picture(path), points.points, size_px)
+
+
+def _modified_ns(path: Path) -> tuple[int, ...]:
+    """When the picture and the landmarks beside it were written."""
+    return tuple(file.stat().st_mtime_ns for file in (path, beside(path)) if file.is_file())
+
+
+def faces(path: Path) -> list[Landmarks]:
+    """Every face of a picture that can be moved, from left to right.
+
+    Raises InputError for a picture that cannot be used: no face in it, or none large and frontal enough.
+    """
+    return landmarks.usable(pictures.read_picture(path))  # type: ignore[no-any-return]
 
 
 def film(take: acting.Take, scene: Any, request: RenderRequest, on_step: OnStep) -> Clip:

@@ -23,6 +23,8 @@ DEFAULT_MODEL = "performer"
 CLASSES = ("RulePerformer",)  # what model_index.json calls it
 INPUTS = ("image", "audio")
 PROMPT_IS_TITLE = True
+# What a page asks for: studio.ports.Spoken.
+timeline, voices, faces = acting.timeline, acting.voices, filming.faces
 WITHOUT_ADAPTER = ""  # the feeling needs none
 
 

@@ -20,6 +20,7 @@ DEFAULT_MODEL = model_acting.DEFAULT_MODEL
 CLASSES = model_acting.CLASSES
 INPUTS = ("audio",)
 PROMPT_IS_TITLE = True
+timeline, voices = acting.timeline, acting.voices  # what a page asks for: studio.ports.Spoken
 WITHOUT_ADAPTER = "moves only the voice"
 
 

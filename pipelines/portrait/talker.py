@@ -18,6 +18,8 @@ DEFAULT_MODEL = model_acting.DEFAULT_MODEL
 CLASSES = model_acting.CLASSES
 INPUTS = ("image", "audio")
 PROMPT_IS_TITLE = True
+# What a page asks for: studio.ports.Spoken.
+timeline, voices, faces = acting.timeline, acting.voices, filming.faces
 WITHOUT_ADAPTER = "moves only the voice"  # whose prosody is a rule, and no model's
 
 

@@ -128,9 +128,7 @@ def run_list(args: argparse.Namespace) -> int:
     if args.name is not None:
         print(tables.labels(args.name))
         return 0
-    topics = (
-        [args.topic] if args.topic else [topic for topic in TOPICS if topic != "emotions"]
-    )  # which are long
+    topics = [args.topic] if args.topic else [topic for topic in TOPICS if topic not in tables.LONG]
     print("\n\n".join(tables.TOPICS[topic]() for topic in topics))
     return 0
 

@@ -127,7 +127,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     helps = {
         "render": "make one picture, or a few that differ by their seed",
         "batch": "render every line of a prompts file; run it again to go on where it stopped",
-        "list": "show pipelines, models, adapters, emotions, taxonomies",
+        "list": "show pipelines, models, adapters, emotions, voices, portraits",
         "inspect": "show how a file was made, or the memory that a model needs",
         "bake": "write one feeling of an adapter as an ordinary LoRA file for other tools",
         "adapters": "list, show and measure adapters; make one of other tools' LoRA files",
@@ -187,8 +187,8 @@ def _add_params(parser: _Parser, specs: Sequence[ParamSpec]) -> None:
 
 
 def _add_files(parser: _Parser, names: Sequence[str]) -> list[str]:
-    """A flag for each input file of the pipeline; returns those that have one: a flag of another meaning, such
-    as that of a parameter, keeps it, and the file is named by --input alone."""
+    """A flag for each input file of the pipeline; returns those that have one. A flag of another meaning, as
+    a parameter's, keeps it, and the file is named by --input alone."""
     taken = {option for action in parser._actions for option in action.option_strings}
     flags = {name: f"--{name.replace('_', '-')}" for name in names}
     free = [name for name, flag in flags.items() if flag not in taken]

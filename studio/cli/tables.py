@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio import catalog
+from studio import catalog, portraits
 from studio.errors import EmotionError, ModelError
 from studio.lazy import lazy
 
@@ -103,13 +103,31 @@ def labels(name: str) -> str:
     return table(f"{taxonomy.name}: {taxonomy.title}", head, rows)
 
 
+def voices() -> str:
+    """Who can say a line, of the first family that speaks."""
+    families = (catalog.load("pipeline", name) for name in catalog.names("pipeline"))
+    found = next((family.voices() for family in families if hasattr(family, "voices")), ())
+    rows = [(voice.name, voice.language, voice.title) for voice in found]
+    text = table("voices", ("name", "language", "who"), rows)
+    return f"{text}\n  +f1 to +f5 or +m1 to +m8 behind a name: another larynx"
+
+
+def faces() -> str:
+    """The embedded portraits."""
+    rows = [(name, portraits.path(name)) for name in portraits.names()]
+    return table("portraits", ("name", "picture"), rows)
+
+
 TOPICS: Mapping[str, Callable[[], str]] = {
     "pipelines": pipelines,
     "models": models,
     "adapters": adapters,
     "emotions": emotions,
     "taxonomies": taxonomies,
+    "voices": voices,
+    "portraits": faces,
 }
+LONG = ("emotions", "voices")  # shown only when they are asked for
 
 
 def record(path: str, found: Mapping[str, Any]) -> str:
