@@ -17,7 +17,7 @@ from studio.lazy import lazy
 cv2 = lazy("cv2")
 
 FACES_HIGH = 2.3  # height of the crop in distances from forehead to chin
-LEAST_HIGH = 1.8  # how far it may shrink before the picture is extended instead
+LEAST_HIGH = 1.5  # how far it may shrink before the picture is extended instead
 FINE = 2  # the source is kept at twice the size shown, so that moving it by part of a pixel blurs little
 
 Pixels = NDArray[np.uint8]
@@ -69,7 +69,7 @@ def _cut(picture: Pixels, corner: Any, side: float, size: int) -> Pixels:
     shift = 0.5 * grow - corner * scale - 0.5
     matrix = np.array([[grow[0], 0, shift[0]], [0, grow[1], shift[1]]])
     way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
-    cut = cv2.warpAffine(source, matrix, (size, size), flags=way, borderMode=cv2.BORDER_REFLECT_101)
+    cut = cv2.warpAffine(source, matrix, (size, size), flags=way, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(
         np.full(source.shape[:2], 255, np.uint8), matrix, (size, size), flags=cv2.INTER_NEAREST
     )
@@ -86,8 +86,10 @@ def _near(picture: Pixels, corner: Any, side: float) -> tuple[Pixels, Any]:
 
 
 def _softened(cut: Pixels, inside: Pixels) -> Pixels:
-    """What lies past the border of the picture, mirrored and more and more out of focus."""
+    """What lies past the border of the picture goes on as its border is, and out of focus."""
     far = cv2.distanceTransform(255 - inside, cv2.DIST_L2, 3)
-    share = np.clip(far / (0.06 * len(cut)), 0, 1)[..., None]
-    blurred = cv2.GaussianBlur(cut, (0, 0), 0.03 * len(cut)).astype(np.float32)
+    share = np.clip(far / (0.04 * len(cut)), 0, 1)[..., None]
+    small = cv2.resize(cut, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), 0.035 * len(small))
+    blurred = cv2.resize(small, cut.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
     return np.asarray(cut + (blurred - cut) * share, dtype=np.uint8)

@@ -22,6 +22,7 @@ cv2, skia = lazy("cv2"), lazy("skia")
 
 _TURN = 0.38  # centre of the eyeball to the iris, in widths of the eye (10.5 of 28 mm)
 _MOST_DEG = 35.0
+_SEEN_TRAVEL, _SEEN_DEG = 0.05, 1.5  # of a lid, of the gaze, from which on only the drawn eye is seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +42,11 @@ class Eye:
 
 def eyes_of(picture: Pixels, landmarks: Array) -> tuple[Eye, ...]:
     """Both eyes of the picture (fine, fine, 3)."""
-    return tuple(_eye(picture, landmarks, side) for side in SIDES)
+    covers = lid_paint.covers_of(picture, landmarks)
+    return tuple(_eye(picture, landmarks, side, cover) for side, cover in zip(SIDES, covers, strict=True))
 
 
-def _eye(picture: Pixels, landmarks: Array, side: Side) -> Eye:
+def _eye(picture: Pixels, landmarks: Array, side: Side, cover: lid_paint.Cover) -> Eye:
     outline = np.vstack([landmarks[list(side.upper), :2], landmarks[list(side.lower[1:-1])][::-1, :2]])
     width = max(float(np.linalg.norm(outline[0] - outline[8])), 2.0)
     height = float(
@@ -71,13 +73,13 @@ def _eye(picture: Pixels, landmarks: Array, side: Side) -> Eye:
         centre.copy(),
         width,
         height,
-        lid_paint.cover_of(picture, landmarks, side),
+        cover,
         white,
     )
 
 
 def _apart(patch: Pixels, outline: Array, centre: Array, radius: float) -> tuple[Pixels, Pixels, Array]:
-    """Sclera RGBA and iris RGBA (premultiplied), each complete where the other or a lid hides it; the white."""
+    """Sclera RGBA and iris RGBA (premultiplied), each complete where something hides it; the white."""
     rows, columns = patch.shape[:2]
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     far = np.hypot(x - centre[0], y - centre[1])
@@ -106,7 +108,10 @@ def _apart(patch: Pixels, outline: Array, centre: Array, radius: float) -> tuple
 
 def _spread(patch: Pixels, known: Array, blur: float) -> Array:
     """Colours of the known pixels carried to all others, from near ones where there are any."""
-    weight = known.astype(np.float32)
+    light = patch.max(axis=2).astype(np.float32)
+    top = float(np.percentile(light[known], 90)) if known.any() else 255.0
+    # The lightest count most: among them are no lashes and no rim of the iris.
+    weight = known * np.minimum(light / max(top, 1.0), 1) ** 5
     colour = patch.astype(np.float32) * weight[..., None]
     typical = np.percentile(patch[known], 70, axis=0) if known.sum() > 20 else np.array([215, 210, 205])
     result = np.broadcast_to(typical.astype(np.float32), patch.shape)
@@ -151,17 +156,19 @@ def draw(canvas: Any, eye: Eye, points: Array, turn: Turn, gaze: Array, lids: Li
     look = np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch)]) * _TURN * eye.width
     squash = np.diag([max(np.cos(yaw), 0.6), max(np.cos(pitch), 0.6)])
     at = turn.of(eye.centre[None])[0]
-    if lids.open > 0.02:
+    moved = max(abs(lids.upper), abs(lids.lower)) / _SEEN_TRAVEL + float(np.abs(gaze).max()) / _SEEN_DEG
+    if lids.open > 0.02 and moved > 0.01:
         canvas.save()
         canvas.clipPath(opening, skia.ClipOp.kIntersect, True)
-        canvas.saveLayer(opening.getBounds())
+        # An eye at rest is the picture's own, and comes in smoothly as soon as anything moves.
+        canvas.saveLayerAlpha(opening.getBounds(), int(255 * min(moved, 1.0)))
         sampling = skia.SamplingOptions(skia.FilterMode.kLinear)
-        for image, matrix, moved in (
+        for image, matrix, target in (
             (eye.sclera, turn.plane, at),
             (eye.iris, turn.plane @ squash, at + turn.plane @ look),
         ):
             canvas.save()
-            canvas.concat(place(matrix, eye.centre[:2], moved, eye.corner, FINE))
+            canvas.concat(place(matrix, eye.centre[:2], target, eye.corner, FINE))
             canvas.drawImage(image, 0, 0, sampling)
             canvas.restore()
         _shade(canvas, eye, upper, lids)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.portrait import _face_basis as rules
+from pipelines.portrait import _face_shapes as rules
+from pipelines.portrait._face_basis import basis as displacements
 from pipelines.portrait._face_points import (
     CHIN,
     FOREHEAD,
@@ -35,7 +36,6 @@ _PARTS = (0.35, 0.7, 1.0, 1.0)  # of the motion: each of Newton's steps starts n
 _RINGS = (1.1, 1.22, 1.4, 1.65)  # around the oval of the face, where the skin's motion dies away
 _LASHES = (0.03, 0.05)  # eye distances beyond the edge of a lid
 _LID = 7  # points of a lid between its corners
-_LIDS = [rules.INDEX[name] for name in rules.LIDS]
 _STIFF = 1e-4  # how far a spline may miss its points: landmarks are noisy
 
 
@@ -69,24 +69,20 @@ def fields_of(landmarks: Array, frame: Frame, size_px: int) -> Fields:
     """Spread the basis of this face over the grid."""
     face = frame.local(landmarks[:SKIN, :2])
     around, lashes = _around(face), _lashes(face)
-    nodes = np.vstack([face, around, *(points for points, _, _ in lashes)])
+    nodes = np.vstack([face, around, *(strip.points for strip in lashes)])
     reach = 1 - rules.smooth((oval_share(nodes, face) - 1.0) / 0.55)
-    basis = rules.basis(nodes, np.where(np.arange(len(nodes)) < SKIN, np.maximum(reach, 0.6), reach))
+    basis = displacements(nodes, np.where(np.arange(len(nodes)) < SKIN, np.maximum(reach, 0.6), reach))
     edges = SKIN + len(around) + np.arange(len(lashes)) * _LID
-    for (_, lid, _), first in zip(lashes, edges, strict=True):
-        basis[_LIDS, first : first + _LID] = basis[_LIDS][:, list(lid)]
     grid = cells(size_px)
     box = _box(landmarks, grid, size_px)
     top, bottom, left, right = box
     places = frame.local(grid[top:bottom, left:right].reshape(-1, 2))
     fade = (1 - rules.smooth((oval_share(places, face) - 1.25) / 0.4)).astype(np.float32)
     both = []
-    for leave_out, is_upper in ((_lower_only(), True), (_upper_only(), False)):
-        others = [
-            first + np.arange(_LID) for (*_, of), first in zip(lashes, edges, strict=True) if of != is_upper
-        ]
-        kept = np.setdiff1d(np.arange(len(nodes)), np.concatenate([leave_out, *others]))
-        values = basis[:, kept].transpose(1, 0, 2).reshape(len(kept), -1)
+    for is_upper in (True, False):
+        of = _twins(lashes, edges, is_upper)
+        kept = np.flatnonzero(of >= 0)
+        values = basis[:, of[kept]].transpose(1, 0, 2).reshape(len(kept), -1)
         values = spline(nodes[kept], values, places) * fade[:, None]
         values = values.reshape(len(places), len(basis), 2).transpose(1, 0, 2)
         both.append(np.ascontiguousarray(frame.shifts(values)).reshape(len(basis), -1))
@@ -104,9 +100,10 @@ def _around(face: Array) -> Array:
 
 def _apart(places: Array, face: Array) -> Array:
     """(places,) 1 above and below mouth and eyes, 0 beside them."""
-    nose = face[1, 1]
-    zones = [(face[61], face[291], places[:, 1] > nose)]
-    zones += [(face[side.upper[0]], face[side.upper[-1]], places[:, 1] <= nose) for side in SIDES]
+    lids = max(float(face[list(side.lower), 1].max()) for side in SIDES)
+    split = (lids + float(face[0, 1])) / 2
+    zones = [(face[61], face[291], places[:, 1] > split)]
+    zones += [(face[side.upper[0]], face[side.upper[-1]], places[:, 1] <= split) for side in SIDES]
     apart = np.zeros(len(places))
     for one, other, there in zones:
         half = max(abs(float(other[0] - one[0])) / 2, 0.05)
@@ -115,20 +112,33 @@ def _apart(places: Array, face: Array) -> Array:
     return apart.astype(np.float32)
 
 
-def _lashes(face: Array) -> list[tuple[Array, tuple[int, ...], bool]]:
-    """Strips along the lids that move with them as one piece: the points, the lid, whether it is an upper one.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strip:
+    """Points (7, 2) along a `lid` that move with it as one piece; `facing` is the other lid of the eye.
 
-    Lashes grow there; skin that stretched from the very edge would smear them.
+    Lashes grow there, and skin that stretched from the very edge would smear them.
     """
+
+    points: Array
+    lid: tuple[int, ...]
+    facing: tuple[int, ...]
+    is_upper: bool
+
+
+def _lashes(face: Array) -> list[_Strip]:
+    """Strips beyond each lid, and one across the middle of each eye."""
     strips = []
     for side in SIDES:
-        for lid, beyond, is_upper in ((side.upper, side.crease, True), (side.lower, side.bag, False)):
+        lids = ((side.upper, side.lower, side.crease, True), (side.lower, side.upper, side.bag, False))
+        for lid, facing, beyond, is_upper in lids:
             inner = list(lid[1:-1])
             out = face[list(beyond[1:-1])] - face[inner]
             far = np.linalg.norm(out, axis=1, keepdims=True)
             for high in _LASHES if is_upper else _LASHES[:1]:
-                reach = np.minimum(high, 0.6 * far)
-                strips.append((face[inner] + out / np.maximum(far, 1e-6) * reach, tuple(inner), is_upper))
+                points = face[inner] + out / np.maximum(far, 1e-6) * np.minimum(high, 0.6 * far)
+                strips.append(_Strip(points, tuple(inner), tuple(facing[1:-1]), is_upper))
+        upper, lower = side.upper[1:-1], side.lower[1:-1]
+        strips.append(_Strip((face[list(upper)] + face[list(lower)]) / 2, upper, lower, True))
     return strips
 
 
@@ -142,14 +152,25 @@ def _box(landmarks: Array, grid: Array, size_px: int) -> tuple[int, int, int, in
     return int(first[1]), int(last[1]), int(first[0]), int(last[0])
 
 
-def _lower_only() -> list[int]:
-    lips = {i for ring in LOWER_LIP for i in ring[1:-1]} - {76, 306}
-    return sorted(lips | {i for side in SIDES for i in side.lower[1:-1]})
+def _twins(lashes: list[_Strip], edges: NDArray[np.int64], is_upper: bool) -> NDArray[np.int64]:
+    """For each node whose displacement it takes in one of the fields: its own, or -1 for none.
 
-
-def _upper_only() -> list[int]:
-    lips = {i for ring in UPPER_LIP for i in ring[1:-1]}
-    return sorted(lips | {i for side in SIDES for i in side.upper[1:-1]})
+    Across an open eye or mouth a field goes on as it is at its own edge, so that no pixel near the line
+    between the two fields asks for what lies in the opening.
+    """
+    count = int(edges[-1]) + _LID
+    of = np.arange(count)
+    lips = (UPPER_LIP, LOWER_LIP) if is_upper else (LOWER_LIP, UPPER_LIP)
+    for ring, near in zip(lips[1], (False, False, True, True), strict=True):
+        inner = [i for i in ring[1:-1] if i not in (76, 306)]
+        own = dict(zip(ring, lips[0][3], strict=True))
+        of[inner] = [own[i] for i in inner] if near else -1
+    for side in SIDES:
+        own_lid, other = (side.upper, side.lower) if is_upper else (side.lower, side.upper)
+        of[list(other[1:-1])] = own_lid[1:-1]
+    for strip, first in zip(lashes, edges, strict=True):
+        of[first : first + _LID] = strip.lid if strip.is_upper == is_upper else strip.facing
+    return of
 
 
 def spline(nodes: Array, values: Array, places: Array) -> Array:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.portrait._face_basis import smooth
 from pipelines.portrait._face_field import CELLS, cells, oval_share, spline
 from pipelines.portrait._face_points import CHIN, OVAL, SKIN, Array, Frame
+from pipelines.portrait._face_shapes import smooth
 from studio.lazy import lazy
 
 cv2 = lazy("cv2")

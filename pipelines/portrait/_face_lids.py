@@ -6,20 +6,22 @@ uncovered would stare through a blink. Knows the pixels around one eye.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pipelines.portrait._face_crop import FINE, Pixels
 from pipelines.portrait._face_draw import path_of
-from pipelines.portrait._face_points import Array, Side
+from pipelines.portrait._face_points import SIDES, Array, Side
 from pipelines.portrait._face_weights import Lids
 from studio.lazy import lazy
 
 cv2, skia = lazy("cv2"), lazy("skia")
 
 _FAR = 0.34  # widths of the eye that are searched beyond its landmarks
+_DISTINCT = 30.0  # in Lab of OpenCV, between the white of the eye and the skin, to tell them apart
+_LEAST = 0.035  # widths of the eye that are always covered below a closed one
 _STYLISED = 0.07  # widths of the eye above its landmarks from which on the lid is painted, not moved
 
 
@@ -39,43 +41,44 @@ class Cover:
         return self.above > _STYLISED * self.width
 
 
-def cover_of(picture: Pixels, landmarks: Array, side: Side) -> Cover:
-    """Look how far sclera and iris reach; `picture` (fine, fine, 3)."""
+def covers_of(picture: Pixels, landmarks: Array) -> tuple[Cover, Cover]:
+    """The covers of the right and the left eye; `picture` (fine, fine, 3)."""
+    right, left = (_cover(picture, landmarks, side) for side in SIDES)
+    # A stylised eye comes in pairs; one that reaches far alone is light on a lid.
+    above = min(right.above / right.width, left.above / left.width)
+    return replace(right, above=above * right.width), replace(left, above=above * left.width)
+
+
+def _cover(picture: Pixels, landmarks: Array, side: Side) -> Cover:
     upper, lower = landmarks[list(side.upper), :2], landmarks[list(side.lower), :2]
     width = max(float(np.linalg.norm(upper[0] - upper[-1])), 2.0)
     across = (upper[-1] - upper[0]) / width
     down = np.array([-across[1], across[0]])
     down = down if down @ (lower[4] - upper[4]) >= 0 else -down
-    reach = np.arange(0, _FAR * width, 0.5)
-    skin = _lab(
-        _sample(picture, np.vstack([upper[2:7] - down * width * 0.42, lower[2:7] + down * width * 0.45]))
-    )
-    inside = _lab(
-        _sample(picture, np.vstack([upper[1:8] * part + lower[1:8] * (1 - part) for part in (0.3, 0.5, 0.7)]))
-    )
-    skin_tone = np.median(skin, axis=0)
-    inside = inside[(np.linalg.norm(inside - skin_tone, axis=1) > 16) & (inside[:, 0] > 90)]
-    above = below = 0.0
-    if len(inside) >= 4:
-        above = _past(
-            picture, upper[2:7], -down, reach, (inside[inside[:, 0] > np.median(inside[:, 0])], skin_tone)
-        )
-        below = _past(picture, lower[2:7], down, reach, (inside, skin_tone))
+    beyond = np.vstack([upper[2:7] - down * width * 0.42, lower[2:7] + down * width * 0.45])
+    skin = np.median(_lab(_sample(picture, beyond)), axis=0)
+    across_eye = np.vstack([upper[1:8] * part + lower[1:8] * (1 - part) for part in (0.3, 0.5, 0.7)])
+    inside = _lab(_sample(picture, across_eye))
+    white = np.median(inside[inside[:, 0] >= np.percentile(inside[:, 0], 70)], axis=0)
+    above = _past(picture, upper[1:8], -down, width, (white, skin))
+    below = _past(picture, lower[1:8], down, width, (white, skin))
     lid = np.median(_sample(picture, upper[2:7] - down * (above + 0.13 * width)), axis=0)
     shade = np.median(_sample(picture, lower[2:7] + down * (below + 0.12 * width)), axis=0)
-    return Cover(above, below, width, np.maximum((lower - upper) @ down, 0), lid, shade)
+    return Cover(above, below + _LEAST * width, width, np.maximum((lower - upper) @ down, 0), lid, shade)
 
 
-def _past(picture: Pixels, lid: Array, way: Array, reach: Array, tones: tuple[Array, Array]) -> float:
-    """px from the lid (n, 2) along `way` that still look like the eye; the median over the lid."""
-    eye, skin = tones
+def _past(picture: Pixels, lid: Array, way: Array, width: float, tones: tuple[Array, Array]) -> float:
+    """px from the lid (n, 2) along `way` that still are white as the eye; 0 where skin is as light."""
+    white, skin = tones
+    if np.linalg.norm(white - skin) < _DISTINCT:
+        return 0.0
+    reach = np.arange(0, _FAR * width, 0.5)
     lengths = []
     for start in lid:
         line = _lab(_sample(picture, start + reach[:, None] * way))
-        to_eye = np.linalg.norm(line[:, None] - eye[None], axis=2).min(1)
-        other = to_eye > 0.8 * np.linalg.norm(line - skin, axis=1)
+        other = np.linalg.norm(line - white, axis=1) > 0.4 * np.linalg.norm(line - skin, axis=1)
         lengths.append(float(reach[int(np.argmax(other))]) if other.any() else 0.0)
-    return float(np.median(lengths))
+    return float(np.percentile(lengths, 65))
 
 
 def _sample(picture: Pixels, points: Array) -> Pixels:
@@ -101,9 +104,9 @@ def draw(canvas: Any, cover: Cover, upper: Array, lower: Array, lids: Lids) -> N
         top, bottom = rest_top - down * arch * cover.above, lower + down * arch * cover.below
         line = top + (bottom - top) * min(1.0, lids.upper + lids.lower)
         _fill(canvas, np.vstack([top, line[::-1]]), cover.skin, 255)
-    elif closed > 0 and cover.below > 0.3:
-        bottom = lower + down * arch * (cover.below + 0.01 * cover.width)
-        _fill(canvas, np.vstack([line, bottom[::-1]]), cover.shade, int(255 * closed))
+    elif closed > 0.5:
+        bottom = lower + down * arch * cover.below
+        _fill(canvas, np.vstack([line, bottom[::-1]]), cover.shade, int(510 * (closed - 0.5)))
     if closed > 0:
         _lashes(canvas, cover, line, closed)
 

@@ -1,4 +1,4 @@
-"""The inside of the mouth, drawn between the lips: dark, tongue, lower teeth with the jaw, upper with the skull.
+"""The inside of the mouth, drawn between the lips: tongue, lower teeth with the jaw, upper with the skull.
 
 A picture whose own mouth is open lends its own pixels: what lies near the upper lip stays with the skull, the
 rest goes with the jaw. Knows the lips of one frame and sprites.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.portrait import _face_basis as rules
+from pipelines.portrait import _face_shapes as rules
 from pipelines.portrait import _face_teeth as teeth
 from pipelines.portrait._face_crop import FINE, Pixels
 from pipelines.portrait._face_draw import image_of, path_of, place
@@ -99,17 +99,19 @@ def draw(canvas: Any, mouth: Mouth, points: Array, turn: Turn, amounts: Array) -
     upper, lower = points[list(UPPER_LIP[3])], points[list(LOWER_LIP[3])]
     unit, down = mouth.frame.unit_px, mouth.frame.axes[1]
     gap = float(((lower - upper) @ down).max())
-    if gap < _LEAST * unit and amounts[rules.INDEX["tongueOut"]] < 0.05:
+    tongue = float(amounts[rules.INDEX["tongueOut"]])
+    if gap < _LEAST * unit and tongue <= _TIP:
         return
     opening = path_of(upper, closed=False)
     opening.addPath(path_of(lower[::-1], closed=False), skia.Path.kExtend_AddPathMode)
     opening.close()
     canvas.save()
     canvas.clipPath(opening, skia.ClipOp.kIntersect, True)
-    canvas.saveLayer(opening.getBounds())  # so that its edge is mixed with the lips once, not for each sprite
+    # One layer, so that its edge is mixed with the lips once; it comes in as the lips part.
+    shown = np.clip((gap / unit - _LEAST) / _LEAST, 0, 1) if tongue <= _TIP else 1.0
+    canvas.saveLayerAlpha(opening.getBounds(), int(255 * shown))
     canvas.drawColor(skia.Color(*(int(v) for v in mouth.tone.dark)))
     jaw = np.asarray(amounts @ mouth.jaw)
-    tongue = float(amounts[rules.INDEX["tongueOut"]])
     _inside(canvas, mouth, turn, jaw, _Tip(upper, lower, tongue))
     _shadows(canvas, mouth, upper, lower, opening, gap)
     canvas.restore()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,10 @@ _HUE = np.array([0.72, 1.04, 1.16])  # shade on R, G, B: light that has gone thr
 _TONE = 60.0  # how far from the colour of the skin, in Lab, still is skin
 _STEPS = 100.0  # of a map's byte for a darkening by a factor e
 
+_ROWS, _OUTER_ROWS = (0.10, 0.12, 0.08), (0.11, 0.08)  # depths of the lines of the forehead
+
 Weigh = Callable[[Array], float]
+Fold = tuple[Array, Weigh]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,7 @@ def shading_of(picture: Pixels, landmarks: Array, frame: Frame) -> Shading:
     left, top = (int(v) for v in np.clip(low - grow, 0, size - 16) // _GRAIN * _GRAIN)
     right, bottom = (int(v) for v in np.clip(high + grow, 16, size) // _GRAIN * _GRAIN)
     board = _Board(landmarks, frame, (top, bottom, left, right))
-    folds: list[tuple[Array, Weigh]] = []
+    folds: list[Fold] = []
     for side in SIDES:
         folds += _side(board, side)
     folds += _middle(board)
@@ -64,7 +66,7 @@ def apply(
 ) -> None:
     """Shade (size, size, 4) `moved` in place, inside `area` (top, bottom, left, right) px.
 
-    `came_from` (size, size, 2) px of the source; `weights` (52,) as in Motion.
+    `came_from` (size, size, 2) px of the source; `weights` (52,) of a Motion, less what the picture itself shows.
     """
     amounts = np.array([weigh(weights) for weigh in shading.weigh], np.float32)
     if not (np.abs(amounts) > 0.01).any():
@@ -91,10 +93,17 @@ class _Board:
         top, bottom, left, right = box
         self.shape = ((bottom - top) // _GRAIN, (right - left) // _GRAIN)
         self.unit = frame.unit_px / _GRAIN
+        half = float(np.linalg.norm(landmarks[291, :2] - landmarks[61, :2])) / 2 / frame.unit_px
+        self.mouth_size = float(np.clip(half / 0.25, 0.4, 1.0))  # small faces fold less
 
     def spread(self) -> tuple[Array, Array]:
         rows, columns = self.shape
         return np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
+
+    def ways(self, side: Side) -> tuple[Array, Array]:
+        """px of one eye distance outwards on that side, and downwards."""
+        across, down = self.frame.axes * self.frame.unit_px
+        return across * side.sign, down
 
     def cells(self, points: Array) -> Array:
         """px shown -> px of the board."""
@@ -148,97 +157,87 @@ def _of(*terms: tuple[str, float]) -> Weigh:
     return lambda weights: max(share * float(weights[index]) for index, share in indices)
 
 
-def _side(board: _Board, side: Side) -> list[tuple[Array, Weigh]]:
-    name, unit = side.name, board.frame.unit_px
-    out, down = board.frame.axes[0] * side.sign * unit, board.frame.axes[1] * unit
-    wing, corner = board.place(*side.fold[:1]), board.place(side.corner)
-    fold = [
-        wing - down * 0.02,
-        board.place(side.fold[1]),
-        board.place(side.fold[2]),
-        board.place(side.fold[3]),
-    ]
-    fold = [fold[0], *(point + out * 0.012 for point in fold[1:3]), corner + out * 0.07 - down * 0.045]
-    cheek = board.place(side.cheek)
-    bag = [board.place(i) for i in side.bag[2:7]]
-    eye = board.place(side.upper[0])
-    feet = sum(
-        board.fold([eye + out * 0.05 + down * lift * 0.5, eye + out * 0.13 + down * lift], 0.10, 0.012)
-        for lift in (-0.045, 0.0, 0.05)
-    )
-    inner = board.place(side.brow_top[4], side.brow_edge[4])
-    furrow = [
-        inner - out * 0.045 - down * 0.055,
-        inner - out * 0.05 + down * 0.01,
-        inner - out * 0.035 + down * 0.07,
-    ]
-    socket = board.bell(board.place(*side.crease[2:7]) - down * 0.01, 0.13, 0.035)
-    sad = [
-        corner + out * 0.02 + down * 0.015,
-        corner + out * 0.045 + down * 0.09,
-        corner + out * 0.03 + down * 0.17,
-    ]
-    dimple = [
-        corner + out * 0.06 - down * 0.04,
-        corner + out * 0.075 + down * 0.01,
-        corner + out * 0.06 + down * 0.05,
-    ]
-    brow = [board.place(i) - down * 0.075 for i in side.brow_top[0:4]]
-    brow2 = [point - down * 0.075 for point in brow]
-    smile, sneer = f"mouthSmile{name}", f"noseSneer{name}"
+def _side(board: _Board, side: Side) -> list[Fold]:
+    return [*_cheek_folds(board, side), *_eye_folds(board, side), *_mouth_folds(board, side)]
+
+
+def _cheek_folds(board: _Board, side: Side) -> list[Fold]:
+    """From the nose to the mouth, and the ball of the cheek above it."""
+    name, (out, down) = side.name, board.ways(side)
+    wing, corner, cheek = board.place(side.fold[0]), board.place(side.corner), board.place(side.cheek)
+    middle = [board.place(landmark) + out * 0.012 for landmark in side.fold[1:3]]
+    fold = [wing - down * 0.02, *middle, corner + out * 0.07 - down * 0.045]
+    ball = 0.10 * board.bell(cheek + down * 0.02, 0.1, 0.07)
+    hollow = 0.06 * board.bell(cheek + down * 0.17, 0.12, 0.05)
+    smile, raised = f"mouthSmile{name}", f"mouthUpperUp{name}"
     return [
         (
-            board.fold(fold, 0.24, 0.034, out * 0.06 - down * 0.025),
-            _of((smile, 1.0), (sneer, 1.0), (f"mouthUpperUp{name}", 0.6), (f"mouthStretch{name}", 0.3)),
+            board.fold(fold, 0.19 * board.mouth_size, 0.034, out * 0.06 - down * 0.025),
+            _of((smile, 1.0), (f"noseSneer{name}", 1.0), (raised, 0.6), (f"mouthStretch{name}", 0.3)),
         ),
-        (0.10 * board.bell(cheek + down * 0.02, 0.1, 0.07) - 0.06 * board.bell(cheek + down * 0.17, 0.12, 0.05),
-         _of((smile, 1.0), (f"cheekSquint{name}", 0.6))),
-        (board.fold(bag, 0.20, 0.018, down * 0.04), _of((f"cheekSquint{name}", 1.0), (f"eyeSquint{name}", 0.7))),
-        (np.asarray(feet), _of((f"cheekSquint{name}", 0.9), (f"eyeSquint{name}", 0.4))),
-        (board.fold(furrow, 0.30, 0.02, out * 0.035), _of((f"browDown{name}", 1.0), (sneer, 0.6))),
-        (-0.30 * socket, _of((f"browDown{name}", 1.0))),
+        (ball - hollow, _of((smile, 1.0), (f"cheekSquint{name}", 0.6))),
+    ]
+
+
+def _eye_folds(board: _Board, side: Side) -> list[Fold]:
+    """Below and beside the eye, between the brows, in the socket, and over a raised brow."""
+    name, (out, down) = side.name, board.ways(side)
+    bag = [board.place(landmark) for landmark in side.bag[2:7]]
+    eye, inner = board.place(side.upper[0]), board.place(side.brow_top[4], side.brow_edge[4])
+    feet = [
+        board.fold([eye + out * 0.05 + down * lift * 0.5, eye + out * 0.13 + down * lift], 0.10, 0.012)
+        for lift in (-0.045, 0.0, 0.05)
+    ]
+    furrow = [inner + out * x + down * y for x, y in ((-0.045, -0.055), (-0.05, 0.01), (-0.035, 0.07))]
+    socket = board.bell(board.place(*side.crease[2:7]) - down * 0.01, 0.13, 0.035)
+    rows = [[board.place(i) - down * lift for i in side.brow_top[:4]] for lift in (0.075, 0.15)]
+    lines = [
+        board.fold(row, depth, 0.019, -down * 0.035) for row, depth in zip(rows, (0.11, 0.08), strict=True)
+    ]
+    cheek, squint, brow = f"cheekSquint{name}", f"eyeSquint{name}", f"browDown{name}"
+    return [
+        (board.fold(bag, 0.20, 0.018, down * 0.04), _of((cheek, 1.0), (squint, 0.7))),
+        (np.sum(feet, axis=0), _of((cheek, 0.9), (squint, 0.4))),
+        (board.fold(furrow, 0.32, 0.02, out * 0.035), _of((brow, 1.0), (f"noseSneer{name}", 0.6))),
+        (-0.38 * socket, _of((brow, 1.0))),
+        (np.sum(lines, axis=0), _of((f"browOuterUp{name}", 1.0))),
+    ]
+
+
+def _mouth_folds(board: _Board, side: Side) -> list[Fold]:
+    """Below the corner of the mouth, and beside it."""
+    name, (out, down) = side.name, board.ways(side)
+    corner = board.place(side.corner)
+    sad = [corner + out * x + down * y for x, y in ((0.02, 0.015), (0.045, 0.09), (0.03, 0.17))]
+    dimple = [corner + out * x + down * y for x, y in ((0.06, -0.04), (0.075, 0.01), (0.06, 0.05))]
+    pulls = ((f"mouthDimple{name}", 1.0), (f"mouthStretch{name}", 0.6), (f"mouthSmile{name}", 0.25))
+    return [
         (board.fold(sad, 0.2, 0.028, out * 0.04), _of((f"mouthFrown{name}", 1.0), ("mouthShrugLower", 0.3))),
-        (board.fold(dimple, 0.16, 0.022), _of((f"mouthDimple{name}", 1.0), (f"mouthStretch{name}", 0.6), (smile, 0.25))),
-        (board.fold(brow, 0.11, 0.019, -down * 0.035) + board.fold(brow2, 0.08, 0.019, -down * 0.035),
-         _of((f"browOuterUp{name}", 1.0))),
-    ]  # fmt: skip
+        (board.fold(dimple, 0.16, 0.022), _of(*pulls)),
+    ]
 
 
-def _middle(board: _Board) -> list[tuple[Array, Weigh]]:
-    unit = board.frame.unit_px
-    across, down = board.frame.axes[0] * unit, board.frame.axes[1] * unit
-    between = board.place(9, 151)
-    rows = [
+def _middle(board: _Board) -> list[Fold]:
+    """Across the forehead and the root of the nose, and the ball of the chin."""
+    across, down = board.frame.axes * board.frame.unit_px
+    between, root, chin = board.place(9, 151), board.place(168), board.place(18, 200)
+    bows = [
         [between + across * x * 0.28 + down * (lift + 0.035 * x * x) for x in (-1, -0.5, 0, 0.5, 1)]
         for lift in (0.0, -0.08, -0.16)
     ]
-    forehead = sum(
-        board.fold(row, depth, 0.019, -down * 0.035)
-        for row, depth in zip(rows, (0.10, 0.12, 0.08), strict=True)
-    )
-    root = board.place(168)
-    bridge = sum(
-        board.fold(
-            [
-                root + down * y + across * x
-                for x, y in ((-0.075, lift - 0.02), (0, lift), (0.075, lift - 0.02))
-            ],
-            0.2,
-            0.013,
-        )
+    forehead = [board.fold(bow, depth, 0.019, -down * 0.035) for bow, depth in zip(bows, _ROWS, strict=True)]
+    bars = [
+        [root + down * (lift - 0.02 * abs(x)) + across * 0.075 * x for x in (-1, 0, 1)]
         for lift in (0.03, 0.085)
-    )
-    chin = board.place(18, 200)
-    ball = board.bell(chin + down * 0.06, 0.1, 0.05) * 0.10 - 0.24 * board.bell(
-        chin - down * 0.045, 0.13, 0.025
-    )
+    ]
+    bridge = [board.fold(line, 0.2, 0.013) for line in bars]
+    dent = 0.24 * board.bell(chin - down * 0.045, 0.13, 0.025)
+    ball = 0.10 * board.bell(chin + down * 0.06, 0.1, 0.05)
+    brows = (("browInnerUp", 1.0), ("browOuterUpLeft", 0.5), ("browOuterUpRight", 0.5))
     return [
-        (
-            np.asarray(forehead),
-            _of(("browInnerUp", 1.0), ("browOuterUpLeft", 0.5), ("browOuterUpRight", 0.5)),
-        ),
-        (np.asarray(bridge), _of(("noseSneerLeft", 1.0), ("noseSneerRight", 1.0))),
-        (ball, _of(("mouthShrugLower", 1.0), ("mouthPressLeft", 0.35), ("mouthFrownLeft", 0.35))),
+        (np.sum(forehead, axis=0), _of(*brows)),
+        (np.sum(bridge, axis=0), _of(("noseSneerLeft", 1.0), ("noseSneerRight", 1.0))),
+        (ball - dent, _of(("mouthShrugLower", 1.0), ("mouthPressLeft", 0.35), ("mouthFrownLeft", 0.35))),
     ]
 
 

@@ -17,9 +17,13 @@ from studio.lazy import lazy
 
 cv2, skia = lazy("cv2"), lazy("skia")
 
+Colour = tuple[float, float, float]  # R, G, B in 0..255
+
 MM = 1 / 95.0  # outer corners of the eyes are about 95 mm apart
 _UPPER = ((8.5, 10.2), (6.6, 9.2), (7.6, 9.8), (7.0, 8.4), (6.8, 7.8), (9.8, 7.0))
 _LOWER = ((5.3, 8.6), (5.9, 8.8), (6.8, 9.2), (7.0, 8.4), (7.2, 7.8), (10.5, 7.0))
+# How much shorter than the middle ones the edges of the others end, mm.
+_UPPER_LIFTS, _LOWER_LIFTS = (0.0, 0.7, 0.1, 0.8, 1.2, 1.6), (0.0, 0.1, 0.0, 0.5, 0.9, 1.2)
 _RADIUS_MM = (27.0, 23.5)
 
 
@@ -27,10 +31,10 @@ _RADIUS_MM = (27.0, 23.5)
 class Tone:
     """Colours RGB of what the mouth holds, under the light of the picture."""
 
-    tooth: tuple[float, float, float]
-    gum: tuple[float, float, float]
-    tongue: tuple[float, float, float]
-    dark: tuple[float, float, float]
+    tooth: Colour
+    gum: Colour
+    tongue: Colour
+    dark: Colour
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,19 +48,19 @@ class Sprite:
 
 def tone_of(white: Array, skin: Array) -> Tone:
     """From the white of the eyes (3,) and the colour of the skin (3,), RGB 0..255."""
-    light = np.clip(white / max(float(white.max()), 1.0), 0.8, 1.0) * np.clip(
-        float(white.max()) * 1.12, 105, 245
-    )
+    white = np.maximum(white, 0.96 * float(skin.max()))
+    top = max(float(white.max()), 1.0)
+    light = np.clip(white / top, 0.8, 1.0) * np.clip(top * 1.12, 105, 245)
     level = float(light.max()) / 245
     warm = 0.85 + 0.15 * skin / max(float(skin.max()), 1.0)
     tooth = light * np.array([1.0, 0.965, 0.9])
-    parts = (
-        tooth,
-        level * np.array([176, 88, 88]),
-        level * np.array([182, 92, 92]),
-        level * np.array([46, 15, 17]),
-    )
-    return Tone(*(tuple(float(v) for v in part * (1 if i == 0 else warm)) for i, part in enumerate(parts)))  # type: ignore[arg-type]
+    gum, tongue, dark = (level * warm * np.array(rgb) for rgb in ((176, 88, 88), (182, 92, 92), (46, 15, 17)))
+    return Tone(_rgb(tooth), _rgb(gum), _rgb(tongue), _rgb(dark))
+
+
+def _rgb(colour: Array) -> Colour:
+    red, green, blue = (float(value) for value in colour)
+    return red, green, blue
 
 
 def arch(tone: Tone, unit_px: float, upper: bool) -> Sprite:
@@ -89,26 +93,30 @@ def _gum(canvas: Any, tone: Tone, upper: bool) -> None:
 
 def _teeth(canvas: Any, tone: Tone, upper: bool, sign: int) -> None:
     radius, along = _RADIUS_MM[0 if upper else 1], 0.0
-    for number, (width, height) in enumerate(_UPPER if upper else _LOWER):
+    crowns, lifts = (_UPPER, _UPPER_LIFTS) if upper else (_LOWER, _LOWER_LIFTS)
+    for (width, height), lift in zip(crowns, lifts, strict=True):
         angles = np.array([along, along + width]) / radius
         along += width
-        left, right = np.sin(np.minimum(angles, 1.5)) * radius * MM
         facing = max(float(np.cos(angles.mean())), 0.1)
-        lift = (0.0, 0.7, 0.1, 0.8, 1.2, 1.6)[number] if upper else (0.0, 0.1, 0.0, 0.5, 0.9, 1.2)[number]
-        lift += 1.6 * (1 - facing)
-        top, bottom = -(height - 0.5) * MM, -lift * MM
+        left, right = np.sin(np.minimum(angles, 1.5)) * radius * MM
         inset = 0.02 * (right - left)
-        box = skia.Rect.MakeLTRB(*sorted((sign * (left + inset), sign * (right - inset)))[:1], top,
-                                 sorted((sign * (left + inset), sign * (right - inset)))[1], bottom)  # fmt: skip
-        shape = skia.RRect()
-        foot, neck = 0.20 * (right - left), 0.38 * (right - left)
-        shape.setRectRadii(box, [(neck, neck * 1.3), (neck, neck * 1.3), (foot, foot), (foot, foot)])
-        shade = (0.30 + 0.70 * facing**0.8) * (1.0 if number != 2 else 0.965)
-        colours = [_colour(tone.tooth, shade * v, w) for v, w in ((0.80, 0.9), (0.99, 1.0), (0.93, 1.0))]
-        paint = skia.Paint(AntiAlias=True)
-        ends = [skia.Point(0, top), skia.Point(0, bottom)]
-        paint.setShader(skia.GradientShader.MakeLinear(ends, colours, [0.0, 0.55, 1.0]))
-        canvas.drawRRect(shape, paint)
+        sides = sorted((sign * (left + inset), sign * (right - inset)))
+        top, bottom = -(height - 0.5) * MM, -(lift + 1.6 * (1 - facing)) * MM
+        _tooth(canvas, tone, (sides[0], top, sides[1], bottom), 0.30 + 0.70 * facing**0.8)
+
+
+def _tooth(canvas: Any, tone: Tone, box: tuple[float, float, float, float], light: float) -> None:
+    """One crown in `box` (left, top, right, bottom), neck above; `light` from 0 to 1."""
+    left, top, right, bottom = box
+    foot, neck = 0.20 * (right - left), 0.38 * (right - left)
+    shape = skia.RRect()
+    corners = [(neck, neck * 1.3), (neck, neck * 1.3), (foot, foot), (foot, foot)]
+    shape.setRectRadii(skia.Rect.MakeLTRB(left, top, right, bottom), corners)
+    colours = [_colour(tone.tooth, light * v, warm) for v, warm in ((0.80, 0.9), (0.99, 1.0), (0.93, 1.0))]
+    paint = skia.Paint(AntiAlias=True)
+    ends = [skia.Point(0, top), skia.Point(0, bottom)]
+    paint.setShader(skia.GradientShader.MakeLinear(ends, colours, [0.0, 0.55, 1.0]))
+    canvas.drawRRect(shape, paint)
 
 
 def tongue(tone: Tone, unit_px: float) -> Sprite:
@@ -128,7 +136,7 @@ def tongue(tone: Tone, unit_px: float) -> Sprite:
     return Sprite(_image(rgba), low.astype(np.float32), scale)
 
 
-def _colour(rgb: tuple[float, float, float], shade: float, warm: float = 1.0) -> int:
+def _colour(rgb: Colour, shade: float, warm: float = 1.0) -> int:
     red, green, blue = rgb[0] * shade, rgb[1] * shade * (0.9 + 0.1 * warm), rgb[2] * shade * warm
     return int(skia.Color(*(int(np.clip(v, 0, 255)) for v in (red, green, blue))))
 

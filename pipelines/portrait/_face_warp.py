@@ -22,7 +22,17 @@ from pipelines.portrait import _face_teeth as teeth
 from pipelines.portrait import _face_weights as weighing
 from pipelines.portrait._face_crop import FINE, Pixels, crop
 from pipelines.portrait._face_draw import image_of
-from pipelines.portrait._face_points import COUNT, LOWER_LIP, SIDES, SKIN, UPPER_LIP, Array, frame_of
+from pipelines.portrait._face_points import (
+    CHIN,
+    COUNT,
+    FOREHEAD,
+    LOWER_LIP,
+    SIDES,
+    SKIN,
+    UPPER_LIP,
+    Array,
+    frame_of,
+)
 from studio.errors import InputError
 from studio.lazy import lazy
 from studio.motion import INDEX, Motion
@@ -30,6 +40,7 @@ from studio.motion import INDEX, Motion
 cv2, skia = lazy("cv2"), lazy("skia")
 
 SIZES_PX = (64, 2048)
+LEAST_EYES_PX = 6  # between the outer corners of the eyes
 
 
 class Face:
@@ -84,7 +95,8 @@ class Face:
         moved = cv2.remap(
             self._layers.front, came_from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        shades.apply(self._shading, moved, came_from, weights, self._area(points))
+        bent = weights - self._solver.source  # folds of its own smile the picture has
+        shades.apply(self._shading, moved, came_from, bent, self._area(points))
         self._canvas[:] = self._layers.back
         canvas = self._surface.getCanvas()
         canvas.drawImage(image_of(moved, copy=False), 0, 0)
@@ -161,6 +173,11 @@ def _check(picture: Pixels, landmarks: Array, size_px: int) -> None:
         raise InputError("picture", picture.shape, f"must be (height, width, 3) uint8, got {picture.shape}")
     if landmarks.shape != (COUNT, 3) or not np.isfinite(landmarks).all():
         raise InputError("landmarks", landmarks.shape, f"must be ({COUNT}, 3) numbers, got {landmarks.shape}")
+    eyes_px = float(np.linalg.norm(landmarks[33, :2] - landmarks[263, :2]))
+    high_px = float(np.linalg.norm(landmarks[FOREHEAD, :2] - landmarks[CHIN, :2]))
+    if eyes_px < LEAST_EYES_PX or not 0.7 <= high_px / eyes_px <= 6:
+        why = f"show no face from the front: eyes {eyes_px:.1f} px wide, face {high_px:.1f} px high"
+        raise InputError("landmarks", round(eyes_px, 1), why, f"at least {LEAST_EYES_PX} px between the eyes")
     low, high = SIZES_PX
     if not low <= size_px <= high:
         raise InputError("size_px", size_px, f"must be in [{low}, {high}], got {size_px}", "512")

@@ -41,7 +41,12 @@ LIDS = np.array([channel.startswith("eyeBlink") for channel in CHANNELS])
 
 def rows_of(motion: Motion) -> Array:
     """(frames, COUNT) float32."""
-    return np.concatenate([motion.weights[:, _SHAPES], motion.head, motion.gaze], axis=1)
+    return np.concatenate([written(motion.weights), motion.head, motion.gaze], axis=1)
+
+
+def written(shapes: npt.NDArray[np.floating]) -> Array:
+    """Of weights (frames, 52) those that the network writes."""
+    return np.asarray(shapes[:, _SHAPES], dtype=np.float32)
 
 
 def motion_of(rows: Array, rate_hz: float = RATE_HZ) -> Motion:

@@ -1,6 +1,7 @@
 """What must hold in any performance, whatever a network has guessed. Numpy alone.
 
-Weights lie in [0, 1], lips cannot close further than the jaw is open, and a silent mouth is still.
+Weights lie in [0, 1], lips cannot close further than the jaw is open, a silent mouth is still, and where
+phones are known lips meet for p, b and m, however a feeling pulls at them.
 """
 
 from __future__ import annotations
@@ -10,19 +11,38 @@ import numpy as np
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
 from pipelines.portrait._hearing import Array
+from studio.speech import CLOSED, DENTAL, VISEMES
 
 STILL_FRAMES = 6  # of silence: shorter ones are closures within words
 RAMP_FRAMES = 4  # from speech to stillness
 CALM_FRAMES = 12  # sd of the filter that is left of a mouth's motion in silence
+JAW_SEALED, JAW_BITTEN = 0.06, 0.12  # how far a jaw is open at most when lips, or lip and teeth, meet
 _CLOSE, _JAW = channels.at("mouthClose", "jawOpen")
+_LOWER = channels.at("mouthLowerDownLeft", "mouthLowerDownRight")
+_UPPER = channels.at("mouthUpperUpLeft", "mouthUpperUpRight")
 
 
 def finished(rows: Array, sound: Array) -> Array:
     """`rows` (frames, COUNT) with the rules kept; `sound` (frames, WIDTH) of _hearing. A copy."""
     made = still(rows, silence(sound))
     made[:, channels.WEIGHTS] = np.clip(made[:, channels.WEIGHTS], 0, 1)
+    _seal(made, _contact(sound, CLOSED), _contact(sound, DENTAL))
     made[:, _CLOSE] = np.minimum(made[:, _CLOSE], made[:, _JAW])
     return made
+
+
+def _contact(sound: Array, viseme: str) -> Array:
+    """(frames,) 1 where such a phone fills most of the frame; the way there is the network's."""
+    return np.clip(2 * sound[:, hearing.VISEME.start + VISEMES.index(viseme)] - 0.6, 0, 1)
+
+
+def _seal(rows: Array, sealed: Array, bitten: Array) -> None:
+    """Lips meet where they are `sealed`, the lower one meets the teeth where it is `bitten`; in place."""
+    rows[:, _LOWER] *= (1 - np.maximum(sealed, bitten))[:, None]
+    rows[:, _UPPER] *= (1 - sealed)[:, None]
+    for contact, limit in ((bitten, JAW_BITTEN), (sealed, JAW_SEALED)):
+        rows[:, _JAW] += contact * (np.minimum(rows[:, _JAW], limit) - rows[:, _JAW])
+    rows[:, _CLOSE] = np.maximum(rows[:, _CLOSE], sealed * rows[:, _JAW])
 
 
 def silence(sound: Array) -> Array:

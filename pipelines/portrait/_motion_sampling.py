@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
+from pipelines.portrait import _motion_eyes as eyes
 from pipelines.portrait import _motion_finish as finish
 from pipelines.portrait._hearing import Array
 from pipelines.portrait._motion_network import MARGIN, MotionTransformer
@@ -38,7 +39,8 @@ class Way:
     """How a line is performed. Scales: 0 is not at all, 1 as learnt, more is emphasised.
 
     `emotion` holds for the whole face in the first half of the steps; in the second half `brow`, `eye` and
-    `mouth` multiply it for their parts. `finished`: lips are sealed and still where they must be.
+    `mouth` multiply it for their parts. `finished`: lips are sealed and still where they must be. `eyes`:
+    blinks and looks come from rules (see _motion_eyes).
     """
 
     steps: int = STEPS
@@ -48,6 +50,7 @@ class Way:
     eye: float = 1.0
     mouth: float = 1.0
     finished: bool = True
+    eyes: bool = True
 
     def follows(self, late: bool) -> Tensor:
         """(COUNT,) how much each channel follows the feeling in early or `late` steps."""
@@ -113,6 +116,7 @@ class MotionDiffusionPipeline(DiffusionPipeline):
         `set_emotion` hears of the frames of every window before the network sees them. The generator, on the
         CPU, decides the take.
         """
+        seed = int(torch.randint(2**31, (), generator=generator))
         made = torch.zeros(len(line), channels.COUNT)
         held = self._held(line)
         speech = self._heard(line.sound)
@@ -132,7 +136,11 @@ class MotionDiffusionPipeline(DiffusionPipeline):
 
             made[frames] = self._sampled(window, way, generator, report)
         raw = (made * self._float("spread") + self._float("mean")).numpy()
-        return finish.finished(raw, line.sound) if way.finished else raw
+        if way.finished:
+            raw = finish.finished(raw, line.sound)
+        if way.eyes:
+            raw = eyes.with_eyes(raw, line.sound, line.moods, seed)
+        return raw if line.held is None else np.where(np.isnan(line.held), raw, line.held)
 
     def _sampled(
         self, window: _Window, way: Way, generator: torch.Generator, on_step: Callable[[int], None]

@@ -22,6 +22,7 @@ _SHORTEST_S = 0.55
 _SACCADE_S = 0.055
 _AWAY_DEG = (3.0, 8.0)
 _FARTHEST_DEG = 25.0
+LID_FOLLOWS, WIDE_FOLLOWS = 0.4, 0.3  # how far lids go with a gaze of LOOK_DEG down, or up
 _HEAD_KEPT = 0.85  # share of a head turn that the eyes take back to keep looking at a person
 
 
@@ -61,9 +62,9 @@ def lids(shapes: Array, open_: Array, looking: Array) -> None:
     up = np.clip(looking[:, 1] / LOOK_DEG, 0.0, 1.0)
     for side in ("Left", "Right"):
         blink, wide, squint = (INDEX[f"eye{name}{side}"] for name in ("Blink", "Wide", "Squint"))
-        lowered = np.clip(shapes[:, blink] + 0.4 * down, 0.0, 1.0)
+        lowered = np.clip(shapes[:, blink] + LID_FOLLOWS * down, 0.0, 1.0)
         shapes[:, blink] = 1.0 - (1.0 - lowered) * open_
-        shapes[:, wide] = np.clip(shapes[:, wide] + 0.3 * up, 0.0, 1.0) * open_
+        shapes[:, wide] = np.clip(shapes[:, wide] + WIDE_FOLLOWS * up, 0.0, 1.0) * open_
         shapes[:, squint] *= 0.4 + 0.6 * open_
 
 

@@ -16,6 +16,7 @@ from pipelines.portrait._speech_espeak import VoiceInfo, phonemes, synthesise
 from pipelines.portrait._speech_ipa import ARPABET, STRESS, arpabet, is_vowel, parts
 from pipelines.portrait._speech_markup import markup, tokens
 from pipelines.portrait._speech_timeline import token_symbols
+from studio.errors import ModelError
 from studio.lazy import lazy
 
 pocketsphinx = lazy("pocketsphinx")
@@ -106,5 +107,12 @@ def _cmu(word: str) -> list[list[str]]:
 
 @functools.cache
 def _cmu_text() -> str:
-    path = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict"))
-    return f"\n{path.read_text('utf-8')}\n"
+    return f"\n{Path(model_path('en-us/cmudict-en-us.dict')).read_text('utf-8')}\n"
+
+
+def model_path(name: str) -> str:
+    """A file that pocketsphinx brings. Raises ModelError where it is not installed."""
+    try:
+        return str(pocketsphinx.get_model_path(name))
+    except ImportError as error:
+        raise ModelError("pocketsphinx: not installed; `pip install pocketsphinx` brings it") from error

@@ -7,7 +7,6 @@ _speech_child), so calls may come from any thread and the same request gives the
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import subprocess
 import sys
@@ -20,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.errors import InputError, ModelError, NotFoundError
+from studio.lazy import lazy
+
+espeakng_loader = lazy("espeakng_loader")
 
 TIMEOUT_S = 120
 _CHILD = Path(__file__).with_name("_speech_child.py")
@@ -144,11 +146,10 @@ def _choices(wanted: str) -> list[str]:
 @functools.cache
 def _places() -> tuple[Path, Path]:
     """Library and data. Raises ModelError where the package is missing."""
-    if importlib.util.find_spec("espeakng_loader") is None:
-        raise ModelError("espeak-ng: not installed; `pip install espeakng-loader` brings it")
-    import espeakng_loader
-
-    return Path(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
+    try:
+        return Path(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
+    except ImportError as error:
+        raise ModelError("espeak-ng: not installed; `pip install espeakng-loader` brings it") from error
 
 
 def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -65,7 +65,7 @@ def parts(symbol: str) -> list[tuple[str, str]]:
     sounds: list[list[str]] = []
     for character in _SWITCH.sub("", symbol):
         base = _base(character)
-        if base == "h" and sounds and sounds[-1][1] in _STOPS:
+        if base == "h" and sounds and sounds[-1][1] in _STOPS | _FRICATIVES:
             sounds[-1][0] += "ʰ"
         elif base:
             sounds.append([character, base])

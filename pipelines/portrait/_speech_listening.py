@@ -1,7 +1,10 @@
 """A recording to `Speech`: its sound as it is, words and phones where they can be known.
 
 With a transcript, phones are aligned in any language espeak-ng can read: each sound is sought as the nearest
-English one. Without, English words are recognised first; in other languages phones alone are guessed.
+English one. Without, the phones of English are guessed: on synthetic speech nearly half of the closures of
+the lips are found, and four of five that are found are true (recognising words first finds fewer, and is
+slower). On real German such guesses agree with aligned phones in one case of three, so that other languages
+get none.
 """
 
 from __future__ import annotations
@@ -29,18 +32,18 @@ _LOWEST_HZ = 8_000
 _CLIPPED, _CLIPPED_SHARE = 0.999, 0.001
 _SHORTEST_PAUSE_S = 0.08
 _LEAST_SHARE = 0.3  # of the words of a transcript; where fewer are heard, it is another text
-_NO_MATCH = "the transcript does not fit the recording: its phones are guessed from the sound alone"
-_GUESSED = "phones are guessed from the sound alone; a transcript makes the lips exact"
-_RECOGNISED = "words are recognised and may be wrong; a transcript makes the lips exact"
+_NO_MATCH = "the transcript does not fit the recording"
+_GUESSED = "phones are guessed from the sound, as English; a transcript makes the lips exact"
+_NO_PHONES = "without a transcript phones are known for English only: the mouth follows the sound alone"
 
 
 def listen(path: Path | str, transcript: str = "", language: str = "") -> Speech:
     """The speech in any audio or video file, up to 30 minutes.
 
-    `language`: a voice or language of `voices()`; "" stands for English. Samples keep the file's own rate, up
-    to 48 kHz. `notes` say what is guessed. Raises InputError named `inputs.audio` for a file that cannot be
-    heard or holds no speech, NotFoundError for an unknown language, ModelError where pocketsphinx or
-    espeak-ng is missing.
+    `language`: a voice or language of `voices()`, "" for English; only a transcript needs it. Samples keep
+    the file's own rate, up to 48 kHz. `notes` say what is guessed. Raises InputError named `inputs.audio` for
+    a file that cannot be heard or holds no speech, NotFoundError for an unknown language, ModelError where
+    pocketsphinx or espeak-ng is missing.
     """
     voice = _voice(language)
     said = _checked(transcript)
@@ -49,18 +52,24 @@ def listen(path: Path | str, transcript: str = "", language: str = "") -> Speech
     low = read_audio(path, align.RATE_HZ)
     if not has_speech(low):
         raise InputError(FIELD, str(path), f"{Path(path).name} is audio without speech")
-    notes = _sound_notes(samples)
-    heard, written, said_notes = _heard(low, said, voice)
+    found = understood(samples, rate_hz, low, said, voice)
+    known = language.strip() or transcript.strip()
+    return replace(found, language=voice.language if known else "", text=transcript.strip())
+
+
+def understood(samples: align.Floats, rate_hz: int, low: align.Floats, text: str, voice: VoiceInfo) -> Speech:
+    """`samples` at `rate_hz` with what is heard in them. `low`: the same sound at 16 kHz; `text`: what is
+    said, "" where nobody knows."""
+    heard, written, notes = _heard(low, text, voice)
     length_s = len(samples) / rate_hz
-    phones = _phones(heard, length_s)
     return Speech(
         samples,
         rate_hz,
-        phones if heard else (),
+        _phones(heard, length_s) if heard else (),
         _words(heard, written, length_s),
-        transcript.strip() or " ".join(written),
-        voice.language if language or said or written else "",
-        (*notes, *said_notes),
+        text.strip(),
+        voice.language,
+        (*_sound_notes(samples), *notes),
     )
 
 
@@ -90,15 +99,13 @@ def _heard(
     low: align.Floats, transcript: str, voice: VoiceInfo
 ) -> tuple[list[align.Heard], list[str], tuple[str, ...]]:
     """Sounds with their times, the words they count, and what a person should know."""
-    given = bool(transcript.strip())
-    english = voice.language.startswith("en")
-    text = transcript if given else " ".join(align.words_of(low)) if english else ""
-    found, written = _aligned(low, text, voice) if text else ([], [])
+    found, written = _aligned(low, transcript, voice) if transcript.strip() else ([], [])
     said = found[-1].word + 1 if found else 0
-    if said < _LEAST_SHARE * len(written) or not said:
-        return align.recognised(low), [], (_NO_MATCH if given else _GUESSED,)
-    if not given:
-        return found, written, (_RECOGNISED,)
+    if not said or said < _LEAST_SHARE * len(written):
+        notes = (_NO_MATCH,) if transcript.strip() else ()
+        if not voice.language.startswith("en"):
+            return [], [], (*notes, _NO_PHONES)
+        return align.recognised(low), [], (*notes, _GUESSED)
     missing = len(written) - said
     return found, written, (f"the last {missing} words of the transcript are not heard",) if missing else ()
 

@@ -7,8 +7,8 @@ finished sound, and progress 1 is its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ _ROUNDS = 2  # of saying it again; a third moves no word by more than some milli
 _LEAD_S, _TAIL_S = 0.2, 0.35  # silence around, in which a mouth opens and closes
 _CLOSURE_S = 0.07  # of a stop that begins the line
 _LOUDEST = 0.97
+_BLOCK = 32  # samples of one gain: its steps are too small to hear
 _KNEE = 0.7  # a louder sample is bent, not cut
 
 Floats = npt.NDArray[np.float32]
@@ -35,12 +36,28 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Take:
-    """One saying of the line: what came out, how it was asked for, its prosodies and when they begin."""
+    """One saying of the line: what came out and with which prosodies, and where it stands when finished.
+
+    `middles`: sample of the middle of each word; `found`: its sounds and pauses in the raw sound, `moved`:
+    the same in the finished sound, with other pauses and silence around.
+    """
 
     spoken: Spoken
     marked: Markup
     prosodies: tuple[Prosody, ...]
-    times: tuple[tuple[float, float], ...]
+    middles: tuple[float, ...]
+    found: tuple[Span, ...]
+    moved: tuple[Span, ...]
+
+    @property
+    def length_s(self) -> float:
+        return self.moved[-1].end / self.spoken.rate_hz
+
+    def places(self, samples: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Where samples of the raw sound are in the finished one, told by the sounds that both have."""
+        before = [span.start for span in self.found if span.symbol]
+        after = [span.start for span in self.moved if span.symbol]
+        return np.asarray(np.interp(samples, before[: len(after)], after))
 
 
 def speak(text: str, curve: EmotionCurve, voice: str = "en-gb") -> Speech:
@@ -48,21 +65,15 @@ def speak(text: str, curve: EmotionCurve, voice: str = "en-gb") -> Speech:
 
     The same input gives the same bytes; a neutral curve gives the plain voice. Raises InputError for an empty
     text, one over 10,000 characters, one without anything to say, and for keys past the end of the sound;
-    NotFoundError for an unknown voice; ModelError where espeak-ng is missing.
+    NotFoundError for an unknown voice; ModelError where espeak-ng is missing or crashes.
     """
     said = clean(check_text(text))
     info = find_voice(voice)
     take = _take(said, curve, info)
-    found = spans(take.spoken)
-    samples, moved = _finished(take, found)
-    rate_hz = take.spoken.rate_hz
-    length_s = len(samples) / rate_hz
-    _check_keys(curve, length_s)
-    timed = phones(moved, rate_hz)
-    shifted = _shifted(take.spoken, found, moved)
-    return Speech(
-        samples, rate_hz, timed, words(said, shifted, take.marked, timed), text.strip(), info.language
-    )
+    check_keys(curve, take.length_s)
+    timed = phones(take.moved, take.spoken.rate_hz)
+    written = words(said, _finished_events(take), take.marked, timed)
+    return Speech(_sound(take), take.spoken.rate_hz, timed, written, text.strip(), info.language)
 
 
 def check_text(text: str, field: str = "text") -> str:
@@ -77,7 +88,7 @@ def check_text(text: str, field: str = "text") -> str:
     return text
 
 
-def _check_keys(curve: EmotionCurve, length_s: float) -> None:
+def check_keys(curve: EmotionCurve, length_s: float) -> None:
     past = curve.keys_past(length_s)
     if past:
         why = f"{past[0].emotion.text} at {past[0].at:g} s is past the end of the speech at {length_s:.2f} s"
@@ -97,64 +108,85 @@ def _take(text: str, curve: EmotionCurve, voice: VoiceInfo) -> _Take:
 def _say(text: str, prosodies: Sequence[Prosody], voice: VoiceInfo) -> _Take:
     marked = markup(text, prosodies)
     spoken = synthesise(marked.ssml, voice.file)
-    if not any(event.symbol for event in spoken.events) or not np.abs(spoken.samples).max() > 32768 * SILENT:
+    loud = np.flatnonzero(np.abs(spoken.samples.astype(np.int32)) > 32768 * SILENT)
+    if not any(event.symbol for event in spoken.events) or not len(loud):
         raise InputError("text", text, f"the voice {voice.name} finds nothing to say in it")
-    return _Take(spoken, marked, tuple(prosodies), tuple(token_times(text, spoken, marked)))
+    times = token_times(text, spoken, marked)
+    middles = tuple((start_s + end_s) / 2 * spoken.rate_hz for start_s, end_s in times)
+    found = _until(spans(spoken), int(loud[-1]) + 1)
+    moved = _moved(found, _pause_factors(found, middles, prosodies), spoken.rate_hz, int(loud[0]))
+    return _Take(spoken, marked, tuple(prosodies), middles, tuple(found), tuple(moved))
 
 
 def _felt(curve: EmotionCurve, take: _Take) -> list[Prosody]:
     """The prosody at the middle of each word of a take, as times of its finished sound."""
-    found = spans(take.spoken)
-    samples, moved = _finished(take, found)
-    rate_hz = take.spoken.rate_hz
-    length_s = len(samples) / rate_hz
-    middles = [(start_s + end_s) / 2 * rate_hz for start_s, end_s in take.times]
-    places = _places(middles, found, moved) / rate_hz / length_s
-    return [prosody(curve.at(min(1.0, max(0.0, float(place))), length_s)) for place in places]
+    places = take.places(take.middles) / take.spoken.rate_hz / take.length_s
+    return [prosody(curve.at(min(1.0, max(0.0, float(place))), take.length_s)) for place in places]
 
 
-def _finished(take: _Take, found: Sequence[Span]) -> tuple[Floats, list[Span]]:
-    """The sound with its loudness, pauses and silence around, and the spans where they are then."""
-    rate_hz = take.spoken.rate_hz
-    middles = [(start_s + end_s) / 2 * rate_hz for start_s, end_s in take.times]
-    samples = take.spoken.samples.astype(np.float32) / 32768.0
-    loud = np.flatnonzero(np.abs(samples) > SILENT)
-    gains = np.interp(np.arange(len(samples)), middles, [one.gain_db for one in take.prosodies])
-    samples = _bent(samples * (10.0 ** (gains / 20.0)).astype(np.float32))
-    factors = np.interp([span.start for span in found], middles, [one.pause for one in take.prosodies])
-    pieces, moved, at = [np.zeros(int(_LEAD_S * rate_hz), np.float32)], [], int(_LEAD_S * rate_hz)
+def _until(found: Sequence[Span], end: int) -> list[Span]:
+    """Without the silence after the last sound, of which some voices leave a second."""
+    return [Span(span.symbol, span.start, min(span.end, end)) for span in found if span.start < end]
+
+
+def _pause_factors(
+    found: Sequence[Span], middles: Sequence[float], prosodies: Sequence[Prosody]
+) -> npt.NDArray[np.float64]:
+    """What each span's length is multiplied by: 1 for a sound."""
+    factors = np.interp([span.start for span in found], middles, [one.pause for one in prosodies])
+    return np.where([bool(span.symbol) for span in found], 1.0, factors)
+
+
+def _moved(
+    found: Sequence[Span], factors: npt.NDArray[np.float64], rate_hz: int, burst: int
+) -> Iterator[Span]:
+    """Spans of the finished sound. The silence around joins the pauses at both ends; a stop that begins the
+    line closes before its burst, the first loud sample."""
+    at = lead = int(_LEAD_S * rate_hz)
+    spread: list[Span] = []
     for span, factor in zip(found, factors, strict=True):
-        if span.start > loud[-1]:
-            break
-        piece = samples[span.start : min(span.end, loud[-1] + 1)]
-        pieces.append(piece if span.symbol else _resized(piece, factor))
-        moved.append(Span(span.symbol, at, at + len(pieces[-1])))
-        at += len(pieces[-1])
-    pieces.append(np.zeros(int(_TAIL_S * rate_hz), np.float32))
-    burst = int(_LEAD_S * rate_hz) + int(loud[0])
-    return np.concatenate(pieces), _framed(moved, at + len(pieces[-1]), burst - int(_CLOSURE_S * rate_hz))
-
-
-def _framed(moved: list[Span], total: int, closing: int) -> list[Span]:
-    """The silence around joins the pauses at both ends; a stop that begins the line closes at `closing`."""
-    sounding = [index for index, span in enumerate(moved) if span.symbol]
-    inside = moved[sounding[0] : sounding[-1] + 1]
+        length = _length(span, factor)
+        spread.append(Span(span.symbol, at, at + length))
+        at += length
+    sounding = [index for index, span in enumerate(spread) if span.symbol]
+    inside = spread[sounding[0] : sounding[-1] + 1]
     if is_stop(inside[0].symbol):
-        inside[0] = Span(inside[0].symbol, closing, inside[0].end)
-    return [Span("", 0, inside[0].start), *inside, Span("", inside[-1].end, total)]
+        inside[0] = Span(inside[0].symbol, lead + burst - int(_CLOSURE_S * rate_hz), inside[0].end)
+    yield Span("", 0, inside[0].start)
+    yield from inside
+    yield Span("", inside[-1].end, at + int(_TAIL_S * rate_hz))
 
 
-def _resized(pause: Floats, factor: float) -> Floats:
+def _length(span: Span, factor: float) -> int:
+    return round((span.end - span.start) * float(factor))
+
+
+def _sound(take: _Take) -> Floats:
+    """The sound with its loudness, pauses and silence around."""
+    rate_hz = take.spoken.rate_hz
+    samples = take.spoken.samples.astype(np.float32) / 32768.0
+    blocks = np.arange(0, len(samples), _BLOCK)
+    gains_db = np.interp(blocks, take.middles, [one.gain_db for one in take.prosodies])
+    gains = np.repeat((10.0 ** (gains_db / 20.0)).astype(np.float32), _BLOCK)[: len(samples)]
+    samples = bent(samples * gains)
+    factors = _pause_factors(take.found, take.middles, take.prosodies)
+    pieces = [
+        _resized(samples[span.start : span.end], _length(span, factor))
+        for span, factor in zip(take.found, factors, strict=True)
+    ]
+    lead, tail = (np.zeros(int(length_s * rate_hz), np.float32) for length_s in (_LEAD_S, _TAIL_S))
+    return np.concatenate([lead, *pieces, tail])
+
+
+def _resized(piece: Floats, length: int) -> Floats:
     """A pause made longer or shorter in its middle, which is silent."""
-    middle = len(pause) // 2
-    change = round(len(pause) * (factor - 1.0))
-    if change >= 0:
-        return np.concatenate([pause[:middle], np.zeros(change, np.float32), pause[middle:]])
-    half = -change // 2
-    return np.concatenate([pause[: middle - half], pause[middle + (-change - half) :]])
+    first = min(len(piece), length) // 2
+    last = min(len(piece), length) - first
+    silence = np.zeros(max(0, length - len(piece)), np.float32)
+    return np.concatenate([piece[:first], silence, piece[len(piece) - last :]])
 
 
-def _bent(samples: Floats) -> Floats:
+def bent(samples: Floats) -> Floats:
     """Loud samples approach full scale smoothly: a shout does not clip."""
     size = np.abs(samples)
     room = _LOUDEST - _KNEE
@@ -162,21 +194,9 @@ def _bent(samples: Floats) -> Floats:
     return np.where(size > _KNEE, np.sign(samples) * bent, samples).astype(np.float32)
 
 
-def _places(
-    samples: Sequence[float], found: Sequence[Span], moved: Sequence[Span]
-) -> npt.NDArray[np.float64]:
-    """Where samples of a take are in its finished sound, told by the sounds that both have."""
-    before = [span.start for span in found if span.symbol]
-    after = [span.start for span in moved if span.symbol]
-    return np.asarray(np.interp(samples, before[: len(after)], after))
-
-
-def _shifted(spoken: Spoken, found: Sequence[Span], moved: Sequence[Span]) -> Spoken:
-    """The events on the time line of the finished sound."""
-    places = _places([event.sample for event in spoken.events], found, moved)
-    events = tuple(
-        type(event)(event.kind, event.place, event.length, int(place), event.symbol)
-        for event, place in zip(spoken.events, places, strict=True)
-    )
-    end = moved[-1].end
-    return Spoken(np.zeros(end, np.int16), spoken.rate_hz, events)
+def _finished_events(take: _Take) -> Spoken:
+    """The events on the time line of the finished sound, without its samples."""
+    spoken = take.spoken
+    places = take.places([event.sample for event in spoken.events])
+    events = (replace(event, sample=int(place)) for event, place in zip(spoken.events, places, strict=True))
+    return Spoken(np.zeros(take.moved[-1].end, np.int16), spoken.rate_hz, tuple(events))

@@ -78,13 +78,15 @@ def with_onsets(found: Sequence[Phone]) -> tuple[Phone, ...]:
 
 def words(text: str, spoken: Spoken, marked: Markup, found: Sequence[Phone]) -> tuple[Word, ...]:
     """Words as they are written, over their sounds; a "£3.50" that is said in five words is one."""
+    sounding = [phone for phone in found if phone.viseme != "SIL"]
+    middles = [(phone.start_s + phone.end_s) / 2 * spoken.rate_hz for phone in sounding]
     pieces = list(_pieces(text, spoken, marked))
-    built = []
-    for (written, start), (_, end) in zip(pieces, [*pieces[1:], ("", len(spoken.samples))], strict=True):
-        within = _sounding(found, start / spoken.rate_hz, end / spoken.rate_hz)
-        if within:
-            built.append(Word(written, within[0].start_s, within[-1].end_s))
-    return tuple(built)
+    starts = np.searchsorted(middles, [sample for _, sample in pieces])
+    return tuple(
+        Word(written, sounding[first].start_s, sounding[after - 1].end_s)
+        for (written, _), first, after in zip(pieces, starts, [*starts[1:], len(sounding)], strict=True)
+        if after > first
+    )
 
 
 def token_times(text: str, spoken: Spoken, marked: Markup) -> list[tuple[float, float]]:
@@ -150,14 +152,6 @@ def _sign(character: str) -> bool:
 
 def _spaceless(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in _SPACELESS)
-
-
-def _sounding(found: Sequence[Phone], start_s: float, end_s: float) -> list[Phone]:
-    return [
-        phone
-        for phone in found
-        if phone.viseme != "SIL" and start_s <= (phone.start_s + phone.end_s) / 2 < end_s
-    ]
 
 
 def _cuts(count: int, start_s: float, end_s: float) -> list[float]:

@@ -15,6 +15,7 @@ from diffusers import DPMSolverMultistepScheduler
 from adapters.emotion_lora import Adapter, Config
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
+from pipelines.portrait import _motion_eyes as eyes
 from pipelines.portrait import _motion_finish as finish
 from pipelines.portrait import _motion_loading as loading
 from pipelines.portrait import _motion_loss as motion_loss
@@ -27,7 +28,7 @@ from studio.ports import SetEmotion
 from studio.speech import VISEMES, Phone, Speech
 
 HAPPY, AFRAID = VAD(0.8, 0.5, 0.3), VAD(-0.7, 0.7, -0.5)
-RAW = Way(steps=3, finished=False)
+RAW = Way(steps=3, finished=False, eyes=False)
 TARGETS = {"transformer": r"embeddings\.motion|blocks\.\d\.(attn\.to_v|ff_in|ff_out)|writers"}
 
 
@@ -273,12 +274,32 @@ def test_lips_are_sealed_and_still_where_they_must_be(sound: Any) -> None:
     jaw, close = channels.at("jawOpen", "mouthClose")
     assert made[:, channels.WEIGHTS].min() >= 0 and made[:, channels.WEIGHTS].max() <= 1
     assert (made[:, close] <= made[:, jaw]).all()
+    closed = sound[:, hearing.VISEME.start + VISEMES.index("PP")] == 1
+    assert closed.sum() > 10 and np.allclose(made[closed, jaw], made[closed, close], atol=1e-6)
+    assert not made[closed][:, channels.at("mouthUpperUpLeft", "mouthLowerDownRight")].any()
     calm = finish.silence(sound) == 1
     assert calm[:10].all() and 0.05 < calm.mean() < 0.4
     steps = np.abs(np.diff(made[:, channels.LIPS], axis=0)).mean(axis=1)
     still = calm[1:] & calm[:-1]
     assert steps[still].mean() < 0.1 * steps[~still].mean()
     assert np.array_equal(made[:, channels.POSE], rough[:, channels.POSE])
+
+
+def test_eyes_of_the_rules_blink_and_look_and_keep_what_hangs(sound: Any) -> None:
+    rows = np.zeros((len(sound) * 4, channels.COUNT), dtype=np.float32)
+    long = np.tile(sound, (4, 1))
+    rows[:, channels.LIDS] = 0.3  # a tired face, whose network blinks by half once, and looks nowhere
+    rows[50:54, channels.LIDS] = 0.6
+    moods = [NEUTRAL] * len(rows)
+    made, again, other = (eyes.with_eyes(rows, long, moods, seed) for seed in (1, 1, 2))
+    assert np.array_equal(made, again) and not np.array_equal(made, other)
+    lid = made[:, channels.at("eyeBlinkLeft")[0]]
+    closed = np.flatnonzero(np.diff(np.concatenate([[0], lid > 0.8, [0]]))).reshape(-1, 2)
+    assert 8 <= len(closed) <= 24, "in 40 s"
+    assert (np.diff(closed, axis=1) < 12).all() and np.median(lid) == pytest.approx(0.3, abs=0.03)
+    assert np.ptp(made[:, channels.LOOK]) > 3 and not rows[:, channels.LOOK].any()
+    untouched = ~(channels.region("eye"))
+    assert np.array_equal(made[:, untouched], rows[:, untouched])
 
 
 def test_a_saved_model_performs_the_same_when_it_is_loaded(pipe: Any, sound: Any, tmp_path: Path) -> None:
