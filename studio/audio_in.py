@@ -24,26 +24,26 @@ _RATE_TEXT = re.compile(r"Audio:.*?(\d+) Hz")
 _NO_STREAM = re.compile(r"does not contain any stream|matches no streams", re.IGNORECASE)
 
 
-def read_audio(path: Path | str, rate_hz: int = 16000) -> npt.NDArray[np.float32]:
+def read_audio(path: Path | str, rate_hz: int = 16000, longest_s: int = LONGEST_S) -> npt.NDArray[np.float32]:
     """(n,) float32 in [-1, 1]: the first audio track, its channels mixed into one, at `rate_hz`.
 
     Raises InputError named `inputs.audio` for a file that is missing, empty, no sound, without an audio
-    track, silent (nothing above -66 dB of full scale) or longer than 30 minutes; StorageError when it cannot
+    track, silent (nothing above -66 dB of full scale) or longer than `longest_s`; StorageError when it cannot
     be read or ffmpeg is missing.
     """
     if not _RATES[0] <= rate_hz <= _RATES[1]:
         why = f"must be in [{_RATES[0]}, {_RATES[1]}] Hz, got {rate_hz}"
         raise InputError("rate_hz", rate_hz, why, "16000")
     file = _checked(Path(path))
-    samples = _decoded(file, rate_hz)
-    if len(samples) > LONGEST_S * rate_hz:
-        raise InputError(FIELD, str(path), f"{file.name} is longer than {LONGEST_S // 60} minutes")
+    samples = _decoded(file, rate_hz, longest_s)
+    if len(samples) > longest_s * rate_hz:
+        raise InputError(FIELD, str(path), f"{file.name} is longer than {longest_s / 60:g} minutes")
     if not len(samples):
         raise InputError(FIELD, str(path), f"{file.name} has an audio track without sound in it")
     peak = float(np.abs(samples).max())
     if peak < 10 ** (SILENT_DB / 20):
         raise InputError(FIELD, str(path), f"{file.name} is silent")
-    return np.clip(samples, -1.0, 1.0)
+    return np.clip(samples, -1.0, 1.0, out=samples)
 
 
 def audio_rate(path: Path | str) -> int:
@@ -69,16 +69,15 @@ def _checked(file: Path) -> Path:
         raise StorageError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
-def _decoded(file: Path, rate_hz: int) -> npt.NDArray[np.float32]:
-    """A second more than the limit is read, so that a film of hours is known by its first half hour."""
-    read = ("-t", str(LONGEST_S + 1), "-i", str(file.absolute()), "-map", "0:a:0", "-vn", "-sn", "-dn")
+def _decoded(file: Path, rate_hz: int, longest_s: int) -> npt.NDArray[np.float32]:
+    """A second more than the limit is read, so that a film of hours costs no more."""
+    read = ("-t", str(longest_s + 1), "-i", str(file.absolute()), "-map", "0:a:0", "-vn", "-sn", "-dn")
     done = _run([*read, "-ac", "1", "-ar", str(rate_hz), "-f", "f32le", "-"])
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode and not done.stdout:
         raise _no_sound(file, said)
-    whole = len(done.stdout) // 4 * 4
-    samples = np.frombuffer(done.stdout[:whole], "<f4").astype(np.float32)
-    return np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+    samples = np.frombuffer(done.stdout, "<f4", count=len(done.stdout) // 4)
+    return np.asarray(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), np.float32)
 
 
 def _no_sound(file: Path, said: str) -> InputError:
