@@ -6,8 +6,9 @@ of resnets and transformers over levels, and a transformer over patches; a confi
 The factors were fitted to peaks of tensor memory, counted allocation by allocation on networks with the
 published configurations of Stable Diffusion 1.5, SDXL, SD3-medium and FLUX.1-dev at 512 and 1024 px, one and
 four rows, bfloat16, with an emotion LoRA in float32 for training: every estimate is within a factor 1.4 of
-the count (tests/studio/test_preflight.py holds the counts). Not in it: convolution workspaces and what an
-allocator rounds up; attention is PyTorch's own, which keeps no matrix of tokens by tokens.
+the count (tests/studio/test_preflight.py holds the counts). Those for clips were counted on networks without
+data (PyTorch's meta device) with the configurations of Wan 2.1 and Wan2.2 Animate. Not in it: convolution
+workspaces and what an allocator rounds up; attention is PyTorch's own, which keeps no matrix of tokens by tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _BLOCK_KEEPS, _BLOCK_AGAIN = 20.0, 30.0
 _AUTOCAST_NORMS = 1.7  # on a resnet's share: autocast's norms work, and keep, in float32
 _CHECKPOINT_AGAIN = 2.0  # kept by the block that is run again, and its gradients
 _DECODER_HOLDS = 3.0
+_CLIP_DECODER_HOLDS = 52.0  # four frames at once, and for each convolution the last frames of the step before
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +73,46 @@ class _Layer:
 
 
 def backbone(
-    config: Mapping[str, Any], latents: tuple[int, int], channels: int, autocast: bool = False
+    config: Mapping[str, Any],
+    latents: tuple[int, int],
+    channels: int,
+    autocast: bool = False,
+    latent_frames: int = 1,
 ) -> Elements | None:
     """Elements of one row for latents (width, height) of `channels`; None for a config of another kind.
 
-    `autocast`: trained in half precision.
+    `autocast`: trained in half precision. `latent_frames`: of a clip.
     """
     if "block_out_channels" in config and "down_block_types" in config:
         return _unet(config, latents[0] * latents[1], autocast)
     width, depth = _transformer_shape(config)
     if not width or not depth:
         return None
-    return _transformer(config, tokens(config, latents, channels), width, depth)
+    return _transformer(config, latent_frames * tokens(config, latents, channels), width, depth)
 
 
-def decoder(config: Mapping[str, Any], pixels: int) -> float:
-    """Elements for decoding one picture of so many pixels: the last block widens, then shrinks to RGB."""
+def decoder(config: Mapping[str, Any], pixels: int, frames: int = 1) -> float:
+    """Elements for decoding one picture of so many pixels: the last block widens, then shrinks to RGB.
+
+    Of a clip the frames themselves count too, twice while the newest are appended.
+    """
+    if decodes_clips(config):
+        return (_CLIP_DECODER_HOLDS * int(config.get("base_dim") or 96) + 2 * 3 * frames) * pixels
     widths = config.get("block_out_channels") or [config.get("base_dim") or 128]
     return _DECODER_HOLDS * int(widths[min(1, len(widths) - 1)]) * pixels
 
 
+def decodes_clips(config: Mapping[str, Any]) -> bool:
+    """Whether an autoencoder's config is one for moving pictures."""
+    return "temperal_downsample" in config  # the spelling is diffusers'
+
+
 def tokens(config: Mapping[str, Any], latents: tuple[int, int], channels: int) -> float:
     """Tokens of a picture in a transformer: its patches are cut by the network or packed before it."""
-    patches = config.get("all_patch_size") or [config.get("patch_size") or 1]
+    patch = config.get("all_patch_size") or config.get("patch_size") or 1
+    side = int(patch if isinstance(patch, int) else patch[-1])  # of a clip: (frames, height, width)
     packed = (config.get("in_channels") or channels) / channels
-    return latents[0] * latents[1] / max(int(patches[0]) ** 2, packed)
+    return latents[0] * latents[1] / max(side**2, packed)
 
 
 def _transformer_shape(config: Mapping[str, Any]) -> tuple[int, int]:

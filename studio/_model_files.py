@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from studio import catalog
+from studio import _activations, catalog
 from studio.errors import ModelError
 from studio.lazy import lazy
 
@@ -26,6 +26,7 @@ _NOT_LOADED = ("safety_checker",)
 _STEMS = ("diffusion_pytorch_model", "model")
 _LONGEST_HEADER = 100_000_000
 _DEFAULT_SIZE_PX = 1024
+_CLIP_PX, _CLIP_FRAMES = (832, 480), 81  # of models that make clips, whose configs name no size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,28 @@ class Model:
         return int(config.get("latent_channels") or config.get("z_dim") or 4)
 
     @property
+    def makes_clips(self) -> bool:
+        return self.decoder is not None and _activations.decodes_clips(self.decoder.config)
+
+    @property
+    def native_frames(self) -> int:
+        """Frames that are made at once."""
+        return _CLIP_FRAMES if self.makes_clips else 1
+
+    def latent_frames(self, frames: int) -> int:
+        """Frames of latents that so many of a clip have; one more where a picture of it goes in beside them."""
+        if not self.makes_clips or self.decoder is None:
+            return 1
+        beside = 1 if self.backbone and "motion_encoder_size" in self.backbone.config else 0
+        halvings = [bool(halved) for halved in self.decoder.config["temperal_downsample"]].count(True)
+        return (frames - 1) // (1 << halvings) + 1 + beside
+
+    @property
     def native_px(self) -> tuple[int, int]:
-        """(width, height) the model was trained at, as far as its backbone says, or 1024."""
+        """(width, height) the model was trained at, as far as its backbone says, or 1024; of clips 832x480."""
         size = self.backbone.config.get("sample_size") if self.backbone else None
         if not size:
-            return _DEFAULT_SIZE_PX, _DEFAULT_SIZE_PX
+            return _CLIP_PX if self.makes_clips else (_DEFAULT_SIZE_PX, _DEFAULT_SIZE_PX)
         height, width = size if isinstance(size, list) else (size, size)
         return int(width) * self.scale, int(height) * self.scale
 

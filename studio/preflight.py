@@ -34,7 +34,8 @@ class Work:
     rows: int = 1
     size_px: tuple[int, int] | None = None  # (width, height); None is the model's own
     dtype: str = "float16"
-    guided: bool = True  # two passes a row, where the model does not take guidance as an input
+    guided: bool = True  # two rows each, where the model does not take guidance as an input or makes clips
+    frames: int | None = None  # of a clip, those that are made at once; None is the model's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,23 @@ class Estimate:
 
 def estimate(model: Model, work: Work, training: Training | None = None) -> Estimate:
     """What `work` needs, in rendering or in `training`. See the module for what it rests on."""
-    size = work.size_px or model.native_px
+    size, frames = work.size_px or model.native_px, work.frames or model.native_frames
     bytes_each = BYTES[work.dtype]
     weights = {name: part.parameters * bytes_each for name, part in model.components.items()}
-    decoding = _decoding(model, size, work.dtype)
+    decoding = _decoding(model, size, frames, work.dtype)
     width, height = (max(1, side // model.scale) for side in size)
     autocast = training is not None and bytes_each < 4
-    held = _activations.backbone(_backbone_config(model), (width, height), model.channels, autocast)
+    config, through = _backbone_config(model), model.latent_frames(frames)
+    held = _activations.backbone(config, (width, height), model.channels, autocast, through)
     if held is None:  # a backbone of an unknown kind: its weights, at least, are certain
         held = _activations.Elements(0, 0, 0)
-    passes = 2 if work.guided and not _backbone_config(model).get("guidance_embeds") else 1
+    one_pass = config.get("guidance_embeds") or model.makes_clips  # which takes its two after each other
+    passes = 2 if work.guided and not one_pass else 1
     denoising = round(held.render * work.rows * passes * bytes_each)
     if training is not None:
         return _trained(model, work, training, weights, held, max(denoising, decoding))
     needs = _needs(model, weights, bytes_each, denoising, decoding)
-    return Estimate(weights, max(denoising, decoding), 0, needs, _assumed(work, size))
+    return Estimate(weights, max(denoising, decoding), 0, needs, _assumed(work, size, frames))
 
 
 def adapter_parameters(model: Model, targets: Mapping[str, str], ranks: int, terms: int) -> int:
@@ -155,7 +158,7 @@ def _needs(
     held = max(denoising, decoding)
     whole = sum(weights.values())
     saved = backbone.in_matrices * (bytes_each - 1) if backbone else 0
-    # previews decode between steps, so the decoder stays beside the backbone
+    # previews of pictures decode between steps, so the decoder stays beside the backbone
     offload = max([*others, own + decoder_weights + denoising, decoder_weights + decoding])
     largest = max((part.largest for part in model.components.values()), default=0) * bytes_each
     return {
@@ -181,26 +184,29 @@ def _trained(
     own = weights[model.backbone.name] if model.backbone else 0
     whole = max(sum(weights.values()) + adapter + drawing, own + adapter + activations)
     how = " with gradient checkpointing" if training.checkpointing else ""
-    assumed = _assumed(work, work.size_px or model.native_px) + how
+    assumed = _assumed(work, work.size_px or model.native_px, work.frames or model.native_frames) + how
     return Estimate(weights, max(activations, drawing), adapter, {"fast": whole}, assumed)
 
 
-def _decoding(model: Model, size: tuple[int, int], dtype: str) -> int:
+def _decoding(model: Model, size: tuple[int, int], frames: int, dtype: str) -> int:
     """Bytes for decoding, which goes row by row.
 
-    Of the models with several text encoders some run their decoder in float32 where float16 overflows.
+    Of the models with several text encoders some run their decoder in float32 where float16 overflows; all
+    that make clips do.
     """
     if model.decoder is None:
         return 0
     upcast = model.decoder.config.get("force_upcast") and "text_encoder_2" in model.components
-    elements = _activations.decoder(model.decoder.config, size[0] * size[1])
-    return round(elements * (4 if upcast and dtype == "float16" else BYTES[dtype]))
+    elements = _activations.decoder(model.decoder.config, size[0] * size[1], frames)
+    exact = model.makes_clips or (upcast and dtype == "float16")
+    return round(elements * (4 if exact else BYTES[dtype]))
 
 
 def _backbone_config(model: Model) -> Mapping[str, Any]:
     return model.backbone.config if model.backbone else {}
 
 
-def _assumed(work: Work, size: tuple[int, int]) -> str:
-    rows = f"{work.rows} picture{'s' if work.rows != 1 else ''}"
-    return f"{rows} of {size[0]}x{size[1]} px in {work.dtype}"
+def _assumed(work: Work, size: tuple[int, int], frames: int) -> str:
+    rows = f"{work.rows} {'picture' if frames == 1 else 'clip'}{'s' if work.rows != 1 else ''}"
+    length = "" if frames == 1 else f"{frames} frames of "
+    return f"{rows} of {length}{size[0]}x{size[1]} px in {work.dtype}"

@@ -1,18 +1,15 @@
-"""Parts of toy models that only flow-matching families have: T5, a Qwen3 reader, their tokenizers.
+"""Parts of toy models that only flow-matching families have: T5, a Qwen3 reader with its tokenizer.
 
 The classes are the real ones, only small and with random weights. Knows no family.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipelines._toys import lively as lively
+from pipelines._toys import t5_tokenizer as t5_tokenizer
 from studio.lazy import lazy
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 tokenizers = lazy("tokenizers")
 transformers = lazy("transformers")
@@ -24,14 +21,6 @@ _CHAT = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-
-
-def t5_tokenizer(length: int) -> Any:
-    """T5's tokenizer with single characters as its vocabulary; prompts are padded or cut to `length`."""
-    pieces = ["▁", *(chr(code) for code in range(33, 127))]
-    special = [(token, 0.0) for token in ("<pad>", "</s>", "<unk>")]
-    vocabulary = [*special, *((piece, -2.0) for piece in pieces)]
-    return transformers.T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=length)
 
 
 def t5_encoder(tokenizer: Any, width: int) -> Any:
@@ -70,12 +59,3 @@ def qwen3_reader(tokenizer: Any, width: int) -> Any:
         max_position_embeddings=512,
     )
     return transformers.Qwen3Model(config)
-
-
-def lively(network: Any) -> Any:
-    """`network` with weights large enough that each layer keeps the size of what it gets: small ones fade."""
-    with torch.no_grad():
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.Linear):
-                layer.weight *= 3**0.5
-    return network

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipelines.image import _loading as loading
 from pipelines.image import _pictures as pictures
-from pipelines.image import _placement as placement
+from pipelines import _placement as placement
 from studio.artifacts import Picture
 from studio.errors import ModelError
 from studio.lazy import lazy

@@ -5,30 +5,14 @@ The classes are the real ones, only small and with random weights. Knows no fami
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipelines._loading import quiet
+from pipelines._toys import drawn_from as drawn_from
 from studio.lazy import lazy
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 diffusers = lazy("diffusers")
 tokenizers = lazy("tokenizers")
 transformers = lazy("transformers")
-
-
-@contextmanager
-def drawn_from(seed: int) -> Iterator[None]:
-    """Weights that are made inside the block follow `seed`; the caller's randomness stays as it was."""
-    quiet()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def byte_tokenizer() -> Any:

@@ -15,7 +15,7 @@ from studio.motion import INDEX, SHAPES
 _HALF_WIDTH, _LIFT = 0.28, -0.01
 _SMILE_LIFT, _SMILE_WIDE = 0.10, 0.09  # what a full smile adds
 _DOUBT = 0.25  # smiles smaller than this are a person's own mouth
-_SAFE = 0.6  # share of a smile that is taken off: its folds and full cheeks stay in the pixels
+_SAFE = 0.7  # share of a smile that is taken off: its folds and full cheeks stay in the pixels
 _PARTED = 0.03
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -10,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli import memory, tables
+from studio.cli import clip_facts, memory, tables
 from studio.cli.progress import Progress, duration
-from studio.errors import InputError, NotFoundError
+from studio.errors import InputError, NotFoundError, StorageError
 from studio.lazy import lazy
 from studio.params import ParamSpec, check
 from studio.settings import Settings
@@ -134,16 +135,32 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_inspect(args: argparse.Namespace) -> int:
-    """Print how a file was made; of a model, its parts and the memory they need."""
+    """Print how a file was made and what a clip shows; of a model, its parts and the memory they need."""
     model = memory.model(args.file)
     if model is not None:
         facts = memory.facts(model)
         print(json.dumps(facts, indent=2) if args.json else memory.text(args.file, model))
         return 0
-    record = recorded(args.file)
-    text = json.dumps(record, indent=2, ensure_ascii=False) if args.json else tables.record(args.file, record)
-    print(text)
+    record, measured = _inspected(args.file)
+    if args.json:
+        found = {**(record or {}), **({"measured": measured} if measured else {})}
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        print(tables.record(args.file, record, clip_facts.text(measured)))
     return 0
+
+
+def _inspected(path: str) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
+    """A file's record, and what a clip shows by itself; a stranger's clip has no record."""
+    try:
+        record = recorded(path)
+    except StorageError:
+        if measured := clip_facts.measured(path):
+            return None, measured
+        raise
+    with contextlib.suppress(InputError):  # damaged; the record beside it can be read
+        return record, clip_facts.measured(path)
+    return record, {}
 
 
 def run_app(args: argparse.Namespace) -> int:

@@ -130,8 +130,13 @@ TOPICS: Mapping[str, Callable[[], str]] = {
 LONG = ("emotions", "voices")  # shown only when they are asked for
 
 
-def record(path: str, found: Mapping[str, Any]) -> str:
-    """A record for people. It may come from a stranger: nothing in it is trusted to be plain text."""
+def record(path: str, found: Mapping[str, Any] | None, measured: Mapping[str, str]) -> str:
+    """A record for people; None: there is none. `measured`: what is seen in the file itself.
+
+    It may come from a stranger: nothing in it is trusted to be plain text.
+    """
+    if found is None:
+        return _aligned({"file": path, **measured, "made with": "unknown: it holds no record of how it was made"})
     request, versions = dict(found["request"]), dict(found["versions"])
     revisions = versions.pop("adapters", {})
     known = {
@@ -146,9 +151,16 @@ def record(path: str, found: Mapping[str, Any]) -> str:
     }
     made = {"made with": ", ".join(f"{name} {version}" for name, version in versions.items())}
     again = {"again": f"python -m studio render --from {json.dumps(path)}"}
-    facts = {
-        key: value for key, value in (known | request | made | again).items() if value not in ("", [], {})
-    }
+    facts = known | request | measured | made | _said(found.get("details")) | again
+    return _aligned({key: value for key, value in facts.items() if value not in ("", [], {})})
+
+
+def _said(details: object) -> dict[str, object]:
+    """What the model was told, where that is not the prompt itself."""
+    return {"told": details["told"]} if isinstance(details, Mapping) and "told" in details else {}
+
+
+def _aligned(facts: Mapping[str, object]) -> str:
     width = max(map(len, facts))
     return "\n".join(
         f"{printable(key).ljust(width)}  {printable(str(value))}" for key, value in facts.items()

@@ -20,7 +20,7 @@ def stage(shown: Sequence[JobView], empty: str = EMPTY) -> str:
     if not shown:
         return f'<div class="stage stage-empty"><p>{empty}</p></div>'
     several = len(shown) > 1
-    return f'<div class="stage pieces clips">{"".join(_figure(view, several) for view in shown)}</div>'
+    return f'<div class="stage pieces clips">{"".join(figure(view, several) for view in shown)}</div>'
 
 
 def downloads(view: JobView | None) -> str:
@@ -28,7 +28,8 @@ def downloads(view: JobView | None) -> str:
     return music_views.downloads(view, WORDS)
 
 
-def _figure(view: JobView, is_one_of_several: bool) -> str:
+def figure(view: JobView, is_one_of_several: bool) -> str:
+    """One clip: its player, its strip and, among several, its files."""
     key = f'data-key="{view.id}"'
     if not view.is_done:
         blank = views.picture(view) or '<div class="stage-blank"></div>' if view.is_open else ""

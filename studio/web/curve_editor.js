@@ -19,8 +19,11 @@ function read() {
   keys = (value.keys || []).map((key) => ({ ...key }));
   if (!keys.length) keys = [{ at: 0, unit: "progress", v: 0, a: 0, d: 0, text: "neutral" }];
   selected = Math.max(0, Math.min(value.selected || 0, keys.length - 1));
-  span = inSeconds() ? Math.max(1, keys[keys.length - 1].at * 1.2) : 1;
+  span = inSeconds() ? spanS(keys[keys.length - 1].at) : 1;
 }
+
+// What is known to end at props.length_s is drawn to its end, unless a point lies past it.
+const spanS = (last) => (props.length_s >= last ? props.length_s : Math.max(1, last * 1.2));
 
 const inSeconds = () => keys[0].unit === "seconds";
 const x = (at) => SIDE + (at / span) * (width - 2 * SIDE);
@@ -303,6 +306,12 @@ watch("value", () => {
   read();
   build();
   if (held) focusOn(held);
+});
+
+watch("length_s", () => {
+  if (drag || !inSeconds()) return;
+  span = spanS(keys[keys.length - 1].at);
+  build();
 });
 
 read();

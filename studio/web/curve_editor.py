@@ -64,9 +64,12 @@ class CurveEditor(HTMLComponent):
         self,
         value: Drawn | Mapping[str, Any] | None = None,
         heard: Mapping[str, Any] | None = None,
+        length_s: float | None = None,
         **how: Any,
     ) -> None:
-        """`heard`: the last change that the page has taken in (see `newest` in curve_editor.js)."""
+        """`heard`: the last change that the page has taken in (see `newest` in curve_editor.js); `length_s`: of
+
+        what the curve is for, where it is known: points in seconds are drawn against it."""
         how.setdefault("label", "Emotion over time")
         super().__init__(
             value or Drawn(parse_curve("neutral")),
@@ -77,6 +80,7 @@ class CurveEditor(HTMLComponent):
             tints=tints(),
             most=MAX_KEYS,
             heard=heard,
+            length_s=length_s,
             **how,
         )
 

@@ -17,6 +17,7 @@ from studio.settings import Settings
 from studio.web import train_events
 from studio.web.image_page import image_page
 from studio.web.music_page import music_page
+from studio.web.portrait_page import portrait_page
 from studio.web.service import Service
 from studio.web.theme import SCRIPT, STYLE, theme
 from studio.web.train_files import serve_runs
@@ -55,6 +56,8 @@ def build(service: Service) -> gr.Blocks:
                 adapters["image"] = image_page(service, page)
             with gr.Tab("Music", id="music"):
                 adapters["music"] = music_page(service, page)
+            with gr.Tab("Portrait", id="portrait"):
+                adapters["portrait"] = portrait_page(service, page)
             with gr.Tab("Train", id="train"):
                 train_page(service.training, page, adapters, timer)
     return page

@@ -124,6 +124,13 @@ class Service:
         self.notice = None  # from here on a job says itself what is wrong
         return [self.worker.enqueue(request) for request in requests]
 
+    def made_now(self, request: RenderRequest) -> Any:
+        """What a request makes, at once and without a job: for previews that change with every touch.
+
+        None while a job is being rendered, which is not to wait for it. Raises StudioError.
+        """
+        return None if self.ledger.counts()[LEASED] else self.studio.make([request])[0]
+
     def cancel(self, ids: Iterable[int]) -> int:
         """Cancel those of the jobs that are not finished, and return how many."""
         return sum(self.ledger.cancel(job_id) for job_id in ids)

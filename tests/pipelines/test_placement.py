@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from adapters.emotion_lora import Adapter, Config
-from pipelines.image import _placement as placement
+from pipelines import _placement as placement
 from pipelines.image import sd
 from studio import catalog, preflight
 from studio.emotion import NEUTRAL, VAD, EmotionCurve
