@@ -151,12 +151,14 @@ def _completed(patch: Pixels, known: Array, far: Array, centre: Array) -> Array:
 def draw(canvas: Any, eye: Eye, points: Array, turn: Turn, gaze: Array, lids: Lids) -> None:
     """Put the eyeball between the lids at points (478, 2) px of this frame."""
     upper, lower = points[list(eye.side.upper)], points[list(eye.side.lower)]
-    opening = path_of(np.vstack([upper, lower[::-1][1:-1]]), closed=True)
+    top, bottom = lid_paint.outline(eye.cover, upper, lower)
+    opening = path_of(np.vstack([top, bottom[::-1][1:-1]]), closed=True)
     yaw, pitch = np.radians(np.clip(gaze, -_MOST_DEG, _MOST_DEG))
     look = np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch)]) * _TURN * eye.width
     squash = np.diag([max(np.cos(yaw), 0.6), max(np.cos(pitch), 0.6)])
     at = turn.of(eye.centre[None])[0]
-    moved = max(abs(lids.upper), abs(lids.lower)) / _SEEN_TRAVEL + float(np.abs(gaze).max()) / _SEEN_DEG
+    travel = 0.0 if eye.cover.painted else max(abs(lids.upper), abs(lids.lower))
+    moved = travel / _SEEN_TRAVEL + float(np.abs(gaze).max()) / _SEEN_DEG
     if lids.open > 0.02 and moved > 0.01:
         canvas.save()
         canvas.clipPath(opening, skia.ClipOp.kIntersect, True)
@@ -171,7 +173,8 @@ def draw(canvas: Any, eye: Eye, points: Array, turn: Turn, gaze: Array, lids: Li
             canvas.concat(place(matrix, eye.centre[:2], target, eye.corner, FINE))
             canvas.drawImage(image, 0, 0, sampling)
             canvas.restore()
-        _shade(canvas, eye, upper, lids)
+        if not eye.cover.painted:
+            _shade(canvas, eye, upper, lids)
         canvas.restore()
         canvas.restore()
     lid_paint.draw(canvas, eye.cover, upper, lower, lids)

@@ -143,6 +143,6 @@ def _filled(shown: Pixels, hidden: Array, band_px: float) -> Pixels:
     lost = hidden[mirrored[..., 1], mirrored[..., 0]]
     mirrored = np.where(lost[..., None], edge, mirrored)
     filled = shown[mirrored[..., 1], mirrored[..., 0]]
-    soft = cv2.GaussianBlur(filled, (0, 0), 2.5)
-    blend = np.clip(far / 12, 0, 1)[..., None] * hidden[..., None]
+    soft = cv2.GaussianBlur(filled, (0, 0), max(band_px / 1.5, 1.0))
+    blend = np.clip(far / band_px, 0, 1)[..., None] * hidden[..., None]
     return np.asarray(filled + (soft.astype(np.float32) - filled) * blend, dtype=np.uint8)

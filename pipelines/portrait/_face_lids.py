@@ -19,8 +19,10 @@ from studio.lazy import lazy
 
 cv2, skia = lazy("cv2"), lazy("skia")
 
-_FAR = 0.34  # widths of the eye that are searched beyond its landmarks
-_DISTINCT = 30.0  # in Lab of OpenCV, between the white of the eye and the skin, to tell them apart
+_FAR = 0.7  # widths of the eye that are searched beyond its landmarks
+_SKIN = (50, 280, 205, 425, 118, 347)  # cheeks
+_INSIDE = 0.04  # widths of the eye inside its landmarks, where it surely is an eye
+_DISTINCT, _SAME = 25.0, 22.0  # in Lab of OpenCV: from skin to be eye, from eye to be eye still
 _LEAST = 0.035  # widths of the eye that are always covered below a closed one
 _STYLISED = 0.07  # widths of the eye above its landmarks from which on the lid is painted, not moved
 
@@ -32,7 +34,6 @@ class Cover:
     above: float
     below: float
     width: float
-    heights: Array  # (9,) px of the eye along its lids
     skin: Array
     shade: Array
 
@@ -55,30 +56,30 @@ def _cover(picture: Pixels, landmarks: Array, side: Side) -> Cover:
     across = (upper[-1] - upper[0]) / width
     down = np.array([-across[1], across[0]])
     down = down if down @ (lower[4] - upper[4]) >= 0 else -down
-    beyond = np.vstack([upper[2:7] - down * width * 0.42, lower[2:7] + down * width * 0.45])
-    skin = np.median(_lab(_sample(picture, beyond)), axis=0)
-    across_eye = np.vstack([upper[1:8] * part + lower[1:8] * (1 - part) for part in (0.3, 0.5, 0.7)])
-    inside = _lab(_sample(picture, across_eye))
-    white = np.median(inside[inside[:, 0] >= np.percentile(inside[:, 0], 70)], axis=0)
-    above = _past(picture, upper[1:8], -down, width, (white, skin))
-    below = _past(picture, lower[1:8], down, width, (white, skin))
+    skin = np.median(_lab(_sample(picture, landmarks[list(_SKIN), :2])), axis=0)
+    above = _past(picture, upper[1:8], -down, width, skin)
+    below = _past(picture, lower[1:8], down, width, skin)
     lid = np.median(_sample(picture, upper[2:7] - down * (above + 0.13 * width)), axis=0)
     shade = np.median(_sample(picture, lower[2:7] + down * (below + 0.12 * width)), axis=0)
-    return Cover(above, below + _LEAST * width, width, np.maximum((lower - upper) @ down, 0), lid, shade)
+    return Cover(above, below + _LEAST * width, width, lid, shade)
 
 
-def _past(picture: Pixels, lid: Array, way: Array, width: float, tones: tuple[Array, Array]) -> float:
-    """px from the lid (n, 2) along `way` that still are white as the eye; 0 where skin is as light."""
-    white, skin = tones
-    if np.linalg.norm(white - skin) < _DISTINCT:
-        return 0.0
+def _past(picture: Pixels, lid: Array, way: Array, width: float, skin: Array) -> float:
+    """px from the lid (n, 2) along `way` where the eye still goes on; 0 where the lid is where it should be.
+
+    At the edge of a lid colours change at once; where landmarks lie inside the eye they stay as they are.
+    """
     reach = np.arange(0, _FAR * width, 0.5)
     lengths = []
-    for start in lid:
-        line = _lab(_sample(picture, start + reach[:, None] * way))
-        other = np.linalg.norm(line - white, axis=1) > 0.4 * np.linalg.norm(line - skin, axis=1)
+    for edge in lid:
+        line = _lab(_sample(picture, edge + reach[:, None] * way))
+        inside = _lab(_sample(picture, (edge - way * _INSIDE * width)[None]))[0]
+        if np.linalg.norm(inside - skin) < _DISTINCT:
+            lengths.append(0.0)
+            continue
+        other = np.linalg.norm(line - inside, axis=1) > _SAME
         lengths.append(float(reach[int(np.argmax(other))]) if other.any() else 0.0)
-    return float(np.percentile(lengths, 65))
+    return float(np.median(lengths))
 
 
 def _sample(picture: Pixels, points: Array) -> Pixels:
@@ -90,22 +91,40 @@ def _lab(colours: Pixels) -> Array:
     return np.asarray(cv2.cvtColor(colours[None], cv2.COLOR_RGB2LAB)[0].astype(np.float32))
 
 
+def outline(cover: Cover, upper: Array, lower: Array) -> tuple[Array, Array]:
+    """The upper and lower edge (9, 2) px of the whole eye, which may reach past its lids' landmarks."""
+    if not cover.painted:
+        return upper, lower
+    across, down = _ways(upper)
+    wide = (upper - upper.mean(0)) @ across
+    aside = across * (0.12 * cover.width * wide / np.abs(wide).max())[:, None]
+    arch = np.sqrt(np.clip(1 - (wide / np.abs(wide).max()) ** 2, 0, 1))[:, None]
+    margin = 0.05 * cover.width
+    return upper + aside - down * arch * (cover.above + margin), lower + aside + down * arch * (
+        cover.below + margin
+    )
+
+
+def _ways(upper: Array) -> tuple[Array, Array]:
+    across = upper[-1] - upper[0]
+    across = across / max(float(np.linalg.norm(across)), 1e-3)
+    down = np.array([-across[1], across[0]])
+    return across, down if down[1] >= 0 else -down
+
+
 def draw(canvas: Any, cover: Cover, upper: Array, lower: Array, lids: Lids) -> None:
     """Cover and lashes for lids at `upper`, `lower` (9, 2) px of this frame."""
-    across = upper[-1] - upper[0]
-    down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-3)
-    down = down if down[1] >= 0 else -down
-    arch = np.sin(np.linspace(0, np.pi, 9))[:, None] ** 0.6
     closed = float(np.clip((0.4 - lids.open) / 0.4, 0, 1))
     line = upper * 0.35 + lower * 0.65
-    if cover.painted and lids.upper > 0.02:
-        # Lids of the landmarks have moved inside the drawn eye: start from where they rest.
-        rest_top = lower - down * (cover.heights * (1 - lids.lower))[:, None]
-        top, bottom = rest_top - down * arch * cover.above, lower + down * arch * cover.below
-        line = top + (bottom - top) * min(1.0, lids.upper + lids.lower)
+    travel = min(1.0, max(lids.upper, 0.0) + max(lids.lower, 0.0))
+    if cover.painted and travel > 0.02:
+        top, bottom = outline(cover, upper, lower)
+        line = top + (bottom - top) * travel
         _fill(canvas, np.vstack([top, line[::-1]]), cover.skin, 255)
+        closed = max(closed, 0.5)
     elif closed > 0.5:
-        bottom = lower + down * arch * cover.below
+        arch = np.sin(np.linspace(0, np.pi, 9))[:, None] ** 0.6
+        bottom = lower + _ways(upper)[1] * arch * cover.below
         _fill(canvas, np.vstack([line, bottom[::-1]]), cover.shade, int(510 * (closed - 0.5)))
     if closed > 0:
         _lashes(canvas, cover, line, closed)

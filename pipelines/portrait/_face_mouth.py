@@ -37,6 +37,7 @@ class Mouth:
     tongue: teeth.Sprite
     own: tuple[Any, Any, Array] | None  # with the skull, with the jaw, corner (2,) px
     skull: Array
+    parted: float  # px between the lips of a picture whose mouth counts as closed
     bite: float  # eye distances from there down to the edge of the upper teeth
     jaw: Array  # (shapes, 2) px that the jaw moves
     tone: teeth.Tone
@@ -52,20 +53,20 @@ def mouth_of(picture: Pixels, landmarks: Array, frame: Frame, points: Array, ton
     upper, lower = landmarks[list(UPPER_LIP[3])], landmarks[list(LOWER_LIP[3])]
     gap = float(((lower - upper)[:, :2] @ frame.axes[1]).max())
     skull = (upper[[0, 10]].mean(0) * 0.4 + upper[5] * 0.6).astype(np.float32)
-    own, bite = None, 0.042
+    own, bite, parted = None, 0.042, max(gap, 0.0)
     if gap > _OWN * frame.unit_px:
-        bite = min(gap / frame.unit_px, 0.085)
+        bite, parted = min(gap / frame.unit_px, 0.085), 0.0
         own = _own(picture, upper[:, :2], lower[:, :2], frame)
     sprites = (teeth.arch(tone, frame.unit_px, True), teeth.arch(tone, frame.unit_px, False))
-    return Mouth(*sprites, teeth.tongue(tone, frame.unit_px), own, skull, bite, jaw, tone, frame)
+    return Mouth(*sprites, teeth.tongue(tone, frame.unit_px), own, skull, parted, bite, jaw, tone, frame)
 
 
 def _own(picture: Pixels, upper: Array, lower: Array, frame: Frame) -> tuple[Any, Any, Array]:
     """The picture's own inside as two sprites."""
     outline = np.vstack([upper, lower[::-1][1:-1]])
     reach = np.ceil(0.06 * frame.unit_px) + 4
-    low, high = np.floor(outline.min(0) - reach), np.ceil(outline.max(0) + reach)
-    x0, y0, x1, y1 = (int(max(v, 0)) * FINE for v in (*low, *high))
+    low, high = np.maximum(np.floor(outline.min(0) - reach), 0), np.maximum(outline.max(0) + reach, 1)
+    x0, y0, x1, y1 = (int(v) * FINE for v in (*low, *high))
     patch = picture[y0:y1, x0:x1].astype(np.float32)
     mask = np.zeros(patch.shape[:2], np.uint8)
     inner = outline.mean(0) + (outline - outline.mean(0)) * [0.92, 0.94]  # its very edge is lip already
@@ -98,7 +99,7 @@ def draw(canvas: Any, mouth: Mouth, points: Array, turn: Turn, amounts: Array) -
     """Fill the opening between the lips at points (478, 2) px of this frame."""
     upper, lower = points[list(UPPER_LIP[3])], points[list(LOWER_LIP[3])]
     unit, down = mouth.frame.unit_px, mouth.frame.axes[1]
-    gap = float(((lower - upper) @ down).max())
+    gap = float(((lower - upper) @ down).max()) - mouth.parted
     tongue = float(amounts[rules.INDEX["tongueOut"]])
     if gap < _LEAST * unit and tongue <= _TIP:
         return

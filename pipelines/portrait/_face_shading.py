@@ -66,7 +66,7 @@ def apply(
 ) -> None:
     """Shade (size, size, 4) `moved` in place, inside `area` (top, bottom, left, right) px.
 
-    `came_from` (size, size, 2) px of the source; `weights` (52,) of a Motion, less what the picture itself shows.
+    `came_from` (size, size, 2) px of the source; `weights` (52,), less what the picture itself shows.
     """
     amounts = np.array([weigh(weights) for weigh in shading.weigh], np.float32)
     if not (np.abs(amounts) > 0.01).any():

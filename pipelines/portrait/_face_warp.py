@@ -46,20 +46,21 @@ LEAST_EYES_PX = 6  # between the outer corners of the eyes
 class Face:
     """A face ready to move. `picture` (H, W, 3) uint8 RGB, `landmarks` (478, 3) px as MediaPipe numbers them.
 
-    `size_px` is the side of the square frames. Raises InputError for other shapes and sizes.
+    `size_px` is the side of the square frames; `still` (FINE * size, FINE * size, 3) the picture as it is
+    shown. Raises InputError for other shapes and sizes.
     """
 
     def __init__(self, picture: Pixels, landmarks: Array, size_px: int = 512) -> None:
         _check(picture, landmarks, size_px)
         cut = crop(picture, landmarks.astype(np.float32), size_px)
-        self.size_px, self.landmarks = size_px, cut.landmarks
+        self.size_px, self.landmarks, self.still = size_px, cut.landmarks, cut.picture
         self.axes = frame_of(cut.landmarks)
         self._fields = field.fields_of(cut.landmarks, self.axes, size_px)
         self._head = heads.head_of(cut.landmarks, self.axes, size_px)
         self._layers = layering.layers_of(cut.picture, cut.landmarks, self.axes, size_px)
         self._eyes = eyes.eyes_of(cut.picture, cut.landmarks)
-        source, gap = rest.shown(cut.landmarks, self.axes)
-        self._solver = weighing.solver_of(self._fields.points, source, gap, self.axes)
+        shown, painted = rest.shown(cut.landmarks, self.axes), any(eye.cover.painted for eye in self._eyes)
+        self._solver = weighing.solver_of(self._fields.points, shown, self.axes, painted)
         self._shading = shades.shading_of(cut.picture, cut.landmarks, self.axes)
         tone = teeth.tone_of(self._white(), _skin(cut.picture, cut.landmarks))
         self._mouth = mouths.mouth_of(cut.picture, cut.landmarks, self.axes, self._fields.points, tone)
@@ -104,6 +105,11 @@ class Face:
             eyes.draw(canvas, eye, points, turn, gaze, lids[eye.side.name])
         mouths.draw(canvas, self._mouth, points, turn, amounts)
         return np.asarray(cv2.cvtColor(self._canvas, cv2.COLOR_RGBA2RGB))
+
+    def places(self, motion: Motion) -> Iterator[Array]:
+        """(478, 2) px where the landmarks are, one for each frame of the motion, one by one."""
+        for weights, head, gaze in zip(motion.weights, motion.head, motion.gaze, strict=True):
+            yield self._points(self._solver.amounts(weights, gaze)[0], self._head.turn(head))
 
     def _area(self, points: Array) -> tuple[int, int, int, int]:
         """(top, bottom, left, right) px around the face of this frame."""

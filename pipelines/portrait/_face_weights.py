@@ -66,6 +66,7 @@ class Solver:
     source: Array  # (52,) the smile that the picture shows
     parted: Array  # (9,) amounts of MEETS that close the picture's mouth
     tall: tuple[float, float]  # heights of the left and the right eye, eye distances
+    painted: bool  # lids are painted over the eye and move no skin
     parted_jaw: float  # the jawOpen that the picture's gap amounts to
 
     def amounts(self, weights: Array, gaze: Array) -> tuple[Array, dict[str, Lids]]:
@@ -79,8 +80,8 @@ class Solver:
             for side, tall in zip(("Left", "Right"), self.tall, strict=True)
         }
         for side, lid in lids.items():
-            amounts[rules.INDEX[f"upperLid{side}"]] = lid.upper
-            amounts[rules.INDEX[f"lowerLid{side}"]] = lid.lower
+            amounts[rules.INDEX[f"upperLid{side}"]] = 0 if self.painted else lid.upper
+            amounts[rules.INDEX[f"lowerLid{side}"]] = 0 if self.painted else lid.lower
         gap = self.rest + amounts @ self.gaps
         lack = np.maximum(-gap, 0)
         if lack.any():
@@ -95,8 +96,9 @@ class Solver:
             amounts[_MEET] += self.parted * (1 - min(1.0, jaw / self.parted_jaw))
 
 
-def solver_of(points: Array, source: Array, gap: Array, frame: Frame) -> Solver:
-    """`points` (shapes, 468 * 2) px, the basis at the landmarks; `source`, `gap` as of `_face_rest.shown`."""
+def solver_of(points: Array, shown: tuple[Array, Array], frame: Frame, painted: bool) -> Solver:
+    """`points` (shapes, 468 * 2) px, the basis at the landmarks; `shown` as of `_face_rest.shown`."""
+    source, gap = shown
     moves = points.reshape(len(points), -1, 2) @ frame.axes[1]
     upper, lower = list(UPPER_LIP[3][1:-1]), list(LOWER_LIP[3][1:-1])
     gaps = np.ascontiguousarray(moves[:, lower] - moves[:, upper])
@@ -104,4 +106,4 @@ def solver_of(points: Array, source: Array, gap: Array, frame: Frame) -> Solver:
     jaw = float(gap.max()) / max(float(gaps[_JAW].max()), 1e-3)
     lids = moves[[rules.INDEX["upperLidLeft"], rules.INDEX["upperLidRight"]]].max(1) / frame.unit_px
     tall = (float(lids[0]), float(lids[1]))
-    return Solver(gaps, gap, meet, source, (meet @ gap).astype(np.float32), tall, jaw)
+    return Solver(gaps, gap, meet, source, (meet @ gap).astype(np.float32), tall, painted, jaw)
