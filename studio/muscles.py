@@ -27,6 +27,7 @@ from studio.motion import INDEX, SHAPES
 
 Array = npt.NDArray[np.float32]
 
+FIELD = "muscles"  # what requests call units held by hand
 REGIONS = ("brow", "eye", "nose", "mouth")
 LEAN = 0.7  # how far a face leans to its left by default: contempt shows on one side
 SHARPNESS = 3.0  # power of the squared distance: higher makes borders between feelings narrower
@@ -172,10 +173,10 @@ def parse(text: str) -> dict[int, float]:
     for entry in filter(str.strip, _SPLIT.split(text)):
         match = _ENTRY.match(entry)
         if match is None:
-            raise InputError("units", entry.strip(), f"cannot read {entry.strip()!r}", "AU4=0.8")
+            raise InputError(FIELD, entry.strip(), f"cannot read {entry.strip()!r}", "AU4=0.8")
         number = _number(match["unit"])
         if number in found:
-            raise InputError("units", entry.strip(), f"AU{number} is given twice")
+            raise InputError(FIELD, entry.strip(), f"AU{number} is given twice")
         found[number] = _intensity(number, match["value"])
     return found
 
@@ -187,7 +188,7 @@ def checked(intensities: Mapping[int, float]) -> Mapping[int, float]:
             raise _unknown(f"AU{number}")
         if not 0.0 <= value <= 1.0:
             near = "1" if value > 1 else "0"
-            raise InputError("units", value, f"AU{number} must be in [0, 1], got {value!r}", near)
+            raise InputError(FIELD, value, f"AU{number} must be in [0, 1], got {value!r}", near)
     return intensities
 
 
@@ -275,7 +276,7 @@ def _unknown(written: str) -> InputError:
         near: str | None = f"AU{min(units(), key=lambda number: abs(number - int(digits[0])))}"
     else:
         near = nearest(written, [word for unit in units().values() for word in (unit.name, unit.plain)])
-    return InputError("units", written, f"unknown action unit {written!r}", near)
+    return InputError(FIELD, written, f"unknown action unit {written!r}", near)
 
 
 def _intensity(number: int, written: str | None) -> float:
@@ -283,6 +284,6 @@ def _intensity(number: int, written: str | None) -> float:
         value = 1.0 if written is None else float(written)
     except ValueError:
         why = f"AU{number} needs a number in [0, 1], got {written!r}"
-        raise InputError("units", written, why, "1") from None
+        raise InputError(FIELD, written, why, "1") from None
     checked({number: value})
     return value

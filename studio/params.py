@@ -72,11 +72,21 @@ def check(spec: ParamSpec, value: Any) -> Any:
     """`value` as the type of `spec`, inside its range and choices."""
     converted = _convert(spec, value)
     if spec.choices and converted not in spec.choices:
-        near = nearest(str(value), spec.choices)
-        raise InputError(spec.name, value, f"{value!r} is not one of {', '.join(spec.choices)}", near)
+        words = [str(choice) for choice in spec.choices]
+        raise InputError(
+            spec.name, value, f"{value!r} is not one of {', '.join(words)}", _nearest_choice(value, words)
+        )
     if isinstance(converted, (int, float)) and not isinstance(converted, bool):
         _check_range(spec, converted)
     return converted
+
+
+def _nearest_choice(value: Any, words: Sequence[str]) -> str | None:
+    """Of numbers the nearest, of words the likest."""
+    try:
+        return min(words, key=lambda word: abs(float(word) - float(value)))
+    except (TypeError, ValueError):
+        return nearest(str(value), words)
 
 
 def _check_range(spec: ParamSpec, value: float) -> None:

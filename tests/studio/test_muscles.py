@@ -118,7 +118,7 @@ def test_parse_reads_what_people_write() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("AU3=1", "units: unknown action unit 'AU3'; did you mean 'AU2'?"),
+        ("AU3=1", "muscles: unknown action unit 'AU3'; did you mean 'AU2'?"),
         ("inner brow raser=1", "did you mean 'inner brow raiser'?"),
         ("AU4=1.5", "AU4 must be in [0, 1], got 1.5; did you mean '1'?"),
         ("AU4=-1", "did you mean '0'?"),

@@ -118,3 +118,13 @@ def test_every_pipeline_declares_valid_defaults(name: str) -> None:
         assert spec.help and spec.type in (bool, int, float, str)
         if spec.default is not None:
             assert check(spec, spec.default) == spec.default
+
+
+def test_a_number_that_is_no_choice_gets_the_nearest() -> None:
+    @dataclass(frozen=True)
+    class Sized:
+        size_px: int = param(512, "side", choices=(256, 512, 1024))
+
+    assert build(Sized, {"size_px": "256"}).size_px == 256
+    with pytest.raises(InputError, match=r"500 is not one of 256, 512, 1024; did you mean '512'\?"):
+        build(Sized, {"size_px": 500})

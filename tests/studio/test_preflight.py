@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from studio import _activations, catalog, preflight
+from studio._model_files import Component
 from studio.cli import main
 from studio.errors import ModelError
 from studio.preflight import MemoryShortage, Training, Work
@@ -113,6 +114,50 @@ def test_activations_are_near_what_was_counted(
         (found.checkpointed, checkpointed),
     ):
         assert 1 / 1.4 < elements * rows * 2 / 2**20 / counted < 1.4
+
+
+# The same for clips, a forward pass alone, with attention that keeps no matrix; and decoding in float32, in
+# bytes: (config, what goes in besides latents of the clip, width, height, frames, GB)
+WAN = {"patch_size": [1, 2, 2], "num_layers": 40, "num_attention_heads": 40, "attention_head_dim": 128}
+ANIMATE = {**WAN, "in_channels": 36, "motion_encoder_size": 512}
+WAN_DECODER = {"base_dim": 96, "z_dim": 16, "temperal_downsample": [False, True, True]}
+COUNTED_CLIPS = [
+    (ANIMATE, 640, 640, 77, 4.64),
+    (ANIMATE, 960, 960, 77, 10.25),
+    (ANIMATE, 640, 640, 33, 2.21),
+    ({**WAN, "in_channels": 16}, 832, 480, 81, 3.75),
+]
+
+
+def clip_model(backbone: Mapping[str, Any]) -> preflight.Model:
+    parts = {"transformer": backbone, "vae": WAN_DECODER}
+    weights = {"w.weight": (64, 64)}
+    return preflight.Model("m", {name: Component(name, config, weights) for name, config in parts.items()})
+
+
+@pytest.mark.parametrize(("backbone", "width", "height", "frames", "gb"), COUNTED_CLIPS)
+def test_activations_of_clips_are_near_what_was_counted(
+    backbone: dict[str, Any], width: int, height: int, frames: int, gb: float
+) -> None:
+    model = clip_model(backbone)
+    latents, through = (width // 8, height // 8), model.latent_frames(frames)
+    found = _activations.backbone(backbone, latents, model.channels, latent_frames=through)
+    assert found is not None
+    assert 1 / 1.2 < found.render * 2 / (gb * 1e9) < 1.2
+
+
+@pytest.mark.parametrize(("side", "frames", "gb"), [(256, 9, 1.28), (512, 17, 5.16), (640, 77, 8.36)])
+def test_decoding_clips_holds_what_was_counted(side: int, frames: int, gb: float) -> None:
+    assert 1 / 1.2 < _activations.decoder(WAN_DECODER, side * side, frames) * 4 / (gb * 1e9) < 1.2
+
+
+def test_a_clip_is_said_to_be_one() -> None:
+    model = clip_model(ANIMATE)
+    assert preflight.estimate(model, Work()).assumed == "1 clip of 81 frames of 832x480 px in float16"
+    one, both = (preflight.estimate(model, Work(guided=guided)) for guided in (False, True))
+    assert one.activations == both.activations, "its two passes come after each other"
+    with pytest.raises(MemoryShortage, match=r"a size of \d+x\d+ px needs about"):
+        preflight.choose(model, Work(), 1_500_000_000)
 
 
 def test_a_backbone_of_an_unknown_kind_has_its_weights_alone(tmp_path: Path) -> None:
