@@ -8,7 +8,8 @@ published configurations of Stable Diffusion 1.5, SDXL, SD3-medium and FLUX.1-de
 four rows, bfloat16, with an emotion LoRA in float32 for training: every estimate is within a factor 1.4 of
 the count (tests/studio/test_preflight.py holds the counts). Those for clips were counted on networks without
 data (PyTorch's meta device) with the configurations of Wan 2.1 and Wan2.2 Animate. Not in it: convolution
-workspaces and what an allocator rounds up; attention is PyTorch's own, which keeps no matrix of tokens by tokens.
+workspaces and what an allocator rounds up; attention is PyTorch's own, which keeps no matrix of tokens by
+tokens.
 """
 
 from __future__ import annotations

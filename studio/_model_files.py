@@ -88,7 +88,7 @@ class Model:
         return _CLIP_FRAMES if self.makes_clips else 1
 
     def latent_frames(self, frames: int) -> int:
-        """Frames of latents that so many of a clip have; one more where a picture of it goes in beside them."""
+        """Frames of latents for so many of a clip; one more where a picture goes in beside them."""
         if not self.makes_clips or self.decoder is None:
             return 1
         beside = 1 if self.backbone and "motion_encoder_size" in self.backbone.config else 0
@@ -97,7 +97,7 @@ class Model:
 
     @property
     def native_px(self) -> tuple[int, int]:
-        """(width, height) the model was trained at, as far as its backbone says, or 1024; of clips 832x480."""
+        """(width, height) the model was trained at, as far as its backbone says; or a usual one."""
         size = self.backbone.config.get("sample_size") if self.backbone else None
         if not size:
             return _CLIP_PX if self.makes_clips else (_DEFAULT_SIZE_PX, _DEFAULT_SIZE_PX)

@@ -24,6 +24,7 @@ GB = 1e9
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 RESERVE_BYTES = 400_000_000  # of free memory: convolution workspaces and what an allocator rounds up
 PLACES = ("fast", "offload", "sequential")  # what "auto" chooses from: the quickest first, none alters a bit
+STAYING = ("vae", "image_encoder")  # small parts that "sequential" keeps on the device where clips are made
 _ADAMW = 4 * 4  # weight, gradient and two moments in float32
 
 
@@ -144,7 +145,8 @@ def _settings(work: Work, fits: Work, place: str, needed: int, model: Model) -> 
     if fits.dtype != work.dtype:
         named.append(f"EMOTION_STUDIO_DTYPE={fits.dtype}")
     if fits.size_px is not None and fits.size_px[0] < max(work.size_px or model.native_px):
-        named.append("width={} and height={}".format(*fits.size_px))
+        size = "a size of {}x{} px" if model.makes_clips else "width={} and height={}"
+        named.append(size.format(*fits.size_px))
     return f"{', '.join(named)} needs about {in_gb(needed)}"
 
 
@@ -161,6 +163,8 @@ def _needs(
     # previews of pictures decode between steps, so the decoder stays beside the backbone
     offload = max([*others, own + decoder_weights + denoising, decoder_weights + decoding])
     largest = max((part.largest for part in model.components.values()), default=0) * bytes_each
+    if model.makes_clips:
+        largest += sum(weights.get(name, 0) for name in STAYING)
     return {
         "fast": whole + held,
         "fp8": whole - saved + held,

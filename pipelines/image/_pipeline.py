@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from pipelines import _placement as placement
 from pipelines.image import _loading as loading
 from pipelines.image import _pictures as pictures
-from pipelines import _placement as placement
 from studio.artifacts import Picture
 from studio.errors import ModelError
 from studio.lazy import lazy

@@ -53,10 +53,11 @@ def text(name: str, found: Model) -> str:
     ]
     head = ("", *known["render_bytes"][_DTYPES[0]], "training", "checkpointing")
     size = "{}x{}".format(*found.native_px)
+    what = f"clip of {found.native_frames} frames" if found.makes_clips else "picture"
     return "\n".join(
         [
             *named,
-            table(f"memory on an accelerator, about, for one {size} px picture", head, rows),
+            table(f"memory on an accelerator, about, for one {size} px {what}", head, rows),
             "  'fast' to 'sequential' are values of EMOTION_STUDIO_MEMORY; training is one example,",
             "  without and with gradient_checkpointing, and 16 bytes for each number of the adapter on top",
         ]

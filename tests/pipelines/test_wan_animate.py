@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adapters.emotion_lora import Adapter, Config
 from pipelines import _placement as placement
 from pipelines.portrait import _filming as filming
 from pipelines.portrait import _wan_filming as wan_filming
@@ -122,7 +123,6 @@ def test_a_saved_model_loads_and_draws_the_same(
         {"seed": 2},
         {"scene": "A painted lighthouse."},
         {"steps": 3},
-        {"guidance": 4.0},
         {"carried": 5, "segment": 13},
     ],
 )
@@ -197,6 +197,22 @@ def test_each_segment_has_the_feeling_of_its_moments(pipeline: wan_animate.Pipel
     filmed(pipeline, motion, feel=felt.append, moods=moods)
     assert [len(rows) for rows in felt] == [1, 1]
     assert felt[0][0].valence > 3 * felt[1][0].valence > 0
+
+
+def test_an_adapter_moves_it_and_neutral_does_not(
+    pipeline: wan_animate.Pipeline, motion: Motion, plain: np.ndarray
+) -> None:
+    import torch
+
+    adapter = Adapter.create(pipeline.modules, Config(rank=4))
+    with torch.no_grad():
+        for name, weight in adapter.weights.items():
+            if name.endswith("lora_B.weight"):
+                weight.normal_(0, 0.5, generator=torch.Generator().manual_seed(1))
+    with adapter.applied(pipeline.modules) as feel:
+        assert np.array_equal(filmed(pipeline, motion, feel=feel), plain)
+        glad = filmed(pipeline, motion, feel=feel, moods=(GLAD,))
+    assert np.abs(glad.astype(int) - plain).max() > 20
 
 
 @pytest.mark.parametrize("where", ["offloaded", "layer by layer"])
@@ -301,3 +317,14 @@ def test_a_line_that_is_too_long_is_told_before_the_model_works(pipeline: wan_an
     asked = request(prompt="One two three four five six seven. " * 20)
     with pytest.raises(InputError, match=r"^say: takes \d+\.\d s; .* at most 30"):
         pipeline.render([asked], unfelt, unwatched)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("where", ["fast", "offload", "sequential"])
+def test_on_a_card_it_draws_nearly_the_same_wherever_its_parts_lie(
+    where: str, pipeline: wan_animate.Pipeline, motion: Motion, plain: np.ndarray, tmp_path: Path
+) -> None:
+    pipeline.pipe.save_pretrained(tmp_path)
+    placed = wan_animate.Pipeline.load(str(tmp_path), "cuda", "float32", where)
+    for _ in range(2):
+        assert np.abs(filmed(placed, motion).astype(int) - plain).mean() < 3

@@ -21,7 +21,7 @@ from pipelines.portrait._performer import perform
 from pipelines.portrait._speech import speak
 from studio.emotion import NEUTRAL, VAD, EmotionCurve, Key, lexicon
 from studio.emotion.vad import Emotion
-from studio.errors import InputError, nearest
+from studio.errors import InputError, ModelError, nearest
 from studio.motion import RATE_HZ, Motion
 from studio.muscles import prototypes
 from studio.speech import Speech
@@ -71,8 +71,16 @@ def take(index: int, seed: int = 0, part: str = "train", variations: int = 1) ->
     rng = np.random.default_rng((seed, PARTS.index(part), index))
     language = _language(rng, part)
     text, voice, curve = _text(rng, language, part), _voice(rng, language, part), _curve(rng)
-    speech = _amid_silence(speak(text, curve, voice), rng)
+    speech = _amid_silence(_said(text, curve, voice), rng)
     return performed(speech, curve, [int(one) for one in rng.integers(0, 2**31, variations)], voice)
+
+
+def _said(text: str, curve: EmotionCurve, voice: str) -> Speech:
+    """A few texts crash espeak-ng with a larynx of another kind: the voice's own says them."""
+    try:
+        return speak(text, curve, voice)
+    except ModelError:
+        return speak(text, curve, voice.partition("+")[0])
 
 
 def performed(speech: Speech, curve: EmotionCurve, seeds: Sequence[int], voice: str = "") -> list[Take]:
