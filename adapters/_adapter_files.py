@@ -23,7 +23,18 @@ WEIGHTS = "adapter.safetensors"
 
 def read_adapter(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Card and weights of the adapter in folder `path`. Raises ModelError; only safetensors are read."""
-    card_path, weights_path = path / CARD, path / WEIGHTS
+    card, weights_path = read_card(path, kind), path / WEIGHTS
+    if not weights_path.is_file():
+        raise ModelError(f"adapter: {str(path)!r} has no {WEIGHTS}; pickled weights are not loaded")
+    try:
+        return card, safetensors_torch.load_file(weights_path)
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"adapter: {str(weights_path)!r} is damaged: {error}") from None
+
+
+def read_card(path: Path, kind: str) -> dict[str, Any]:
+    """The card alone. Raises ModelError for a folder that is no adapter of that kind."""
+    card_path = path / CARD
     if not card_path.is_file():
         raise ModelError(f"adapter: {str(path)!r} is not an adapter folder (no {CARD} in it)")
     try:
@@ -33,18 +44,18 @@ def read_adapter(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
     if not isinstance(card, dict) or card.get("kind") != kind:
         found = card.get("kind") if isinstance(card, dict) else card
         raise ModelError(f"adapter: {str(path)!r} is of kind {found!r}, expected {kind!r}")
-    if not weights_path.is_file():
-        raise ModelError(f"adapter: {str(path)!r} has no {WEIGHTS}; pickled weights are not loaded")
-    try:
-        return card, safetensors_torch.load_file(weights_path)
-    except safetensors.SafetensorError as error:
-        raise ModelError(f"adapter: {str(weights_path)!r} is damaged: {error}") from None
+    return card
 
 
 def write_adapter(path: Path, card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Write weights first: a folder with a card is complete. Raises StorageError."""
     data = safetensors_torch.save(dict(weights), metadata={"format": "pt"})
     _write(path / WEIGHTS, data)
+    write_card(path, card)
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Raises StorageError."""
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     _write(path / CARD, text.encode())
 

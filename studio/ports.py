@@ -53,6 +53,7 @@ class Pipeline(Protocol):
     has `unread(prompts)`: of each the end that is not read, "" where all is. Where nothing is drawn from a
     prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made. Where a feeling does something
     without an adapter, `WITHOUT_ADAPTER` says what: the words after "emotion 'joy'"; "" where it does all.
+    A family that can change its prompt on the way says `PROMPT_TRAVEL = True` and follows a request's `told`.
     """
 
     @classmethod
@@ -162,6 +163,16 @@ class Adapter(Protocol):
         self, modules: Mapping[str, Any], strength: float = 1.0
     ) -> AbstractContextManager[SetEmotion]:
         """Inside the block the modules carry the adapter; after it they are bit for bit as before."""
+        ...
+
+
+@runtime_checkable
+class Wording(Protocol):
+    """What an adapter has besides, if its kind says the feeling in the prompt, and not to the network."""
+
+    def reworded(self, prompt: str, feeling: VAD, medium: str, strength: float = 1.0) -> str:
+        """The prompt with the feeling in words; the same for NEUTRAL and for strength 0. `medium`: what is
+        made, by the first word of the family's name."""
         ...
 
 

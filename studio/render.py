@@ -19,7 +19,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any, TypeVar
 
-from studio import __version__, catalog, naming, provenance
+from studio import __version__, catalog, naming, provenance, wording
 from studio.errors import ModelError, StudioError
 from studio.ports import Adapter, Artifact, OnStep, Pipeline, RowEmotion, SetEmotion, Step
 from studio.preflight import MemoryShortage
@@ -59,9 +59,11 @@ class Studio:
                 stack.enter_context(adapter.applied(pipeline.modules, use.strength))
                 for adapter, use in zip(adapters, batch[0].adapters, strict=True)
             ]
-            return self._render_rows(
-                partial(pipeline.render, set_emotion=partial(_fan_out, setters)), batch, on_step
+            told = [wording.worded(request, adapters) for request in batch]
+            made = self._render_rows(
+                partial(pipeline.render, set_emotion=partial(_fan_out, setters)), told, on_step
             )
+            return [wording.noted(*one) for one in zip(made, batch, told, strict=True)]
 
     def render(
         self,
@@ -81,8 +83,11 @@ class Studio:
         numbered = list(zip(chosen, requests, strict=True))
         for rows in _batches(numbered, self.settings.batch_size):
             with self._lock:
-                pipeline, _ = self._loaded(rows[0][1])  # now, so that the seconds are those of rendering
-                found = [(*notes(request), *_unread(pipeline, request)) for _, request in rows]
+                pipeline, worn = self._loaded(rows[0][1])  # now, so that the seconds are those of rendering
+                found = [
+                    (*notes(request), *_unread(pipeline, wording.worded(request, worn)))
+                    for _, request in rows
+                ]
             started = time.perf_counter()
             artifacts = self.make([request for _, request in rows], on_step)
             seconds = (time.perf_counter() - started) / len(rows)
@@ -177,6 +182,7 @@ def versions(request: RenderRequest) -> dict[str, Any]:
 def notes(request: RenderRequest) -> tuple[str, ...]:
     """What a person should know about a result: an emotion without effect, an unusual strength."""
     found = [note for use in request.adapters if (note := _strength_note(use.name, use.strength))]
+    found += wording.unheard(request)
     if not request.curve.is_neutral and not any(use.strength for use in request.adapters):
         effect = getattr(catalog.load("pipeline", request.pipeline), "WITHOUT_ADAPTER", "has no effect")
         found += [f"emotion {request.curve.text!r} {effect}: no adapter is worn"] if effect else []

@@ -69,6 +69,7 @@ class RenderRequest:
     adapters: tuple[AdapterUse, ...]
     params: Any  # the pipeline's own frozen Params
     inputs: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()  # a prompt for each key of the curve; made by studio.wording, never asked for
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> RenderRequest:

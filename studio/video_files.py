@@ -108,6 +108,8 @@ def probe(path: Path | str) -> VideoInfo:
     if not found["video_found"]:
         sound = "; it holds sound alone" if found["audio_found"] else ""
         raise InputError("video", path, f"{Path(path).name} has no video stream{sound}")
+    if not found["video_size"]:  # a stream is announced, and its pictures cannot be read
+        raise InputError("video", path, f"{Path(path).name} is damaged: its pictures cannot be read")
     width, height = found["video_size"]
     if abs(round(found.get("video_rotation") or 0)) % 180 == 90:
         width, height = height, width

@@ -226,6 +226,8 @@ def _adapter(table: dict[str, Any], model: str) -> AdapterChoice:
     table.setdefault("base_model", model)
     kind = _word(table, "adapter", "kind", catalog.names("adapter kind"))
     module = catalog.load("adapter kind", kind)
+    if not hasattr(module.Adapter, "create"):
+        raise InputError("adapter.kind", kind, f"{kind!r} has nothing that could be trained", "emotion_lora")
     hints = typing.get_type_hints(module.Config)
     _known("adapter", table, hints)
     if isinstance(targets := table.get("targets"), str):

@@ -138,13 +138,16 @@ def _out_folder(adapter: Path) -> Path:
 
 def _measured(given: argparse.Namespace, folder: Path) -> tuple[Sweep, Image.Image]:
     card, settings = catalog.adapter_card(str(folder)), Settings.from_environment()
+    kind = catalog.load("adapter kind", str(card.get("kind"))).Adapter
+    if not hasattr(kind, "create"):
+        why = f"{given.adapter!r} has no weights whose strength could be found"
+        raise InputError("adapter", given.adapter, why)
     model = given.model or str(card.get("base_model") or "")
     name = given.pipeline or catalog.pipeline_of(model)
     looks = medium.of(name)
     plan = Plan(tuple(given.strengths), given.pictures, looks.prompts, pipeline=name)
     if looks.reader(given.reader or "", model) is None:
         raise InputError("--reader", None, f"nothing here reads {looks.words.many} of {model!r}; name one")
-    kind = catalog.load("adapter kind", str(card.get("kind"))).Adapter
     family = catalog.load("pipeline", name).Pipeline
     pipeline = family.load(catalog.find_model(model), settings.device, settings.dtype)
     reader = looks.reader(given.reader or "", model, next(iter(pipeline.modules.values())).device)

@@ -103,6 +103,9 @@ def run_bake(args: argparse.Namespace) -> int:
     path = Path(args.out)
     card, folder = catalog.adapter_card(args.adapter), catalog.find_adapter(args.adapter)
     kind = catalog.load("adapter kind", str(card.get("kind")))
+    if not hasattr(kind.Adapter, "export"):
+        why = f"{args.adapter!r} is of kind {card.get('kind')!r}, which has no weights that a file could hold"
+        raise InputError("adapter", args.adapter, why)
     kind.lora_files.check_target(path, args.format, args.force)
     curve = emotion.parse_curve(args.emotion)
     if not curve.is_constant:
@@ -165,7 +168,11 @@ def run_show(args: argparse.Namespace) -> int:
         "strength_range": tables.strengths(card),
         "worn by default": "yes" if card.get("default") else "no",
     }
-    facts |= _layers(folder / "adapter.safetensors")
+    kind = catalog.load("adapter kind", str(card.get("kind")))
+    if hasattr(kind.Adapter, "export"):
+        facts |= _layers(folder / "adapter.safetensors")
+    else:
+        facts |= {name: card.get(name) for name in ("taxonomy", "sentence")}
     shown = {name.replace("_", " "): value for name, value in facts.items() if value not in (None, "")}
     width = max(map(len, shown))
     print("\n".join(f"{name:<{width}}  {tables.printable(str(value))}" for name, value in shown.items()))

@@ -244,7 +244,9 @@ def _list(parser: _Parser) -> None:
 
 
 def _inspect(parser: _Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a rendered file, or a model: a name, folder or hub id")
+    parser.add_argument(
+        "file", metavar="FILE", help="a rendered file, any clip, or a model (name, folder, hub id)"
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 

@@ -61,7 +61,8 @@ def _adapter_row(name: str, folder: Path, origin: str) -> Row:
         card = catalog.adapter_card(name)
     except ModelError as error:  # one broken file of a person's own must not hide the others
         return (name, str(error), "", "", "", "", "", origin)
-    facts = (card.get("basis"), card.get("base_model"), card.get("rank"), size(folder))
+    basis = card.get("basis") or card.get("kind")  # words have no basis and no rank, and are for any model
+    facts = (basis, card.get("base_model") or "any", card.get("rank") or "-", size(folder))
     worn = "yes" if card.get("default") and origin == "embedded" else "no"
     return (name, *facts, strengths(card), worn, origin)
 
@@ -136,7 +137,9 @@ def record(path: str, found: Mapping[str, Any] | None, measured: Mapping[str, st
     It may come from a stranger: nothing in it is trusted to be plain text.
     """
     if found is None:
-        return _aligned({"file": path, **measured, "made with": "unknown: it holds no record of how it was made"})
+        return _aligned(
+            {"file": path, **measured, "made with": "unknown: it holds no record of how it was made"}
+        )
     request, versions = dict(found["request"]), dict(found["versions"])
     revisions = versions.pop("adapters", {})
     known = {
@@ -151,7 +154,7 @@ def record(path: str, found: Mapping[str, Any] | None, measured: Mapping[str, st
     }
     made = {"made with": ", ".join(f"{name} {version}" for name, version in versions.items())}
     again = {"again": f"python -m studio render --from {json.dumps(path)}"}
-    facts = known | request | measured | made | _said(found.get("details")) | again
+    facts = known | request | dict(measured) | made | _said(found.get("details")) | again
     return _aligned({key: value for key, value in facts.items() if value not in ("", [], {})})
 
 
