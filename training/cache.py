@@ -141,7 +141,8 @@ class Cache:
     def rows(self, indices: Sequence[int]) -> tuple[dict[str, Tensor], list[RowEmotion]]:
         """Tensors (rows, ...) on the CPU and the emotion of every row; the rows must have one size."""
         found = [self._row(index) for index in indices]
-        tensors = {name: torch.stack([row[name] for row in found]) for name in found[0]}
+        with torch.autocast("cpu", enabled=False):  # which knows no float16, and here nothing is computed
+            tensors = {name: torch.stack([row[name] for row in found]) for name in found[0]}
         return tensors, self.emotions(indices)
 
     def emotions(self, indices: Sequence[int]) -> list[RowEmotion]:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
-from pipelines.portrait._motion_network import MARGIN, MotionTransformer
+from pipelines.portrait._motion_network import MotionTransformer
 from pipelines.portrait._motion_sampling import CARRIED
+from pipelines.portrait._motion_windows import MARGIN
 
 DEAF = 0.1  # share of rows that hear nothing
 UNSPOKEN = 0.4  # share of rows that hear sound alone, no phones

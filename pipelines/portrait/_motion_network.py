@@ -15,10 +15,8 @@ from torch import Tensor, nn
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
+from pipelines.portrait._motion_windows import EARS, REACH
 
-REACH = 3  # frames to each side that one layer of the ear hears
-EARS = 4
-MARGIN = REACH * EARS  # frames of speech that are needed before and after those of the motion
 MOMENT = 64  # channels that say how much noise there is
 
 

@@ -22,12 +22,11 @@ from pipelines.portrait import _motion_channels as channels
 from pipelines.portrait import _motion_eyes as eyes
 from pipelines.portrait import _motion_finish as finish
 from pipelines.portrait._hearing import Array
-from pipelines.portrait._motion_network import MARGIN, MotionTransformer
+from pipelines.portrait._motion_network import MotionTransformer
+from pipelines.portrait._motion_windows import CARRIED, MARGIN, WINDOW
 from studio.emotion import NEUTRAL, VAD
 from studio.ports import RowEmotion, SetEmotion
 
-WINDOW = 120  # frames: 4 s
-CARRIED = 12  # of them known from the window before
 STEPS = 6
 REGIONS = ("brow", "eye", "mouth")
 

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipelines.portrait import _motion_loss as motion_loss
-from pipelines.portrait._hearing import Array
 from pipelines.portrait._motion_sampling import MotionDiffusionPipeline
 from studio.ports import Example, RowEmotion, SetEmotion
 
 NAMES = ("sound", "motion", "first")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """T frames of a take: `sound` (T + 2 * MARGIN, WIDTH) of _hearing, `motion` (T, COUNT) of
-
-    _motion_channels; `first`: whether the line begins with it."""
-
-    sound: Array
-    motion: Array
-    first: bool
-
-    def __len__(self) -> int:
-        return len(self.motion)
 
 
 def prepare(examples: Sequence[Example]) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
 from pipelines.portrait import _motion_loading as loading
 from pipelines.portrait import _motion_training as motion_training
-from pipelines.portrait._motion_network import MARGIN, MotionTransformer
+from pipelines.portrait._motion_network import MotionTransformer
+from pipelines.portrait._motion_windows import MARGIN
 from pipelines.portrait._performer import perform
 from studio import catalog
 from studio.emotion import NEUTRAL, VAD, Emotion

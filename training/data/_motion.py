@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
-from pipelines.portrait._motion_network import MARGIN
-from pipelines.portrait._motion_training import Window
+from pipelines.portrait._motion_windows import MARGIN, Window
 from pipelines.portrait._speech import listen
 from studio.audio_in import read_audio
 from studio.emotion import Emotion

@@ -18,8 +18,7 @@ import numpy as np
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
-from pipelines.portrait._motion_network import MARGIN
-from pipelines.portrait._motion_training import Window
+from pipelines.portrait._motion_windows import MARGIN, Window
 from pipelines.portrait._performer import perform
 from studio import muscles
 from studio.emotion import VAD, Emotion

@@ -22,7 +22,8 @@ from pipelines.portrait import _motion_channels as channels
 from pipelines.portrait import _motion_loss as motion_loss
 from pipelines.portrait._motion_loading import scheduler
 from pipelines.portrait._motion_network import MotionTransformer
-from pipelines.portrait._motion_sampling import WINDOW, MotionDiffusionPipeline
+from pipelines.portrait._motion_sampling import MotionDiffusionPipeline
+from pipelines.portrait._motion_windows import WINDOW
 from studio.catalog import ASSETS
 from training.embedded import motion_set
 from training.embedded._fit import Fit, Plan, load_average

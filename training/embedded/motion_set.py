@@ -20,8 +20,7 @@ from tqdm import tqdm
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
-from pipelines.portrait._motion_network import MARGIN
-from pipelines.portrait._motion_sampling import WINDOW
+from pipelines.portrait._motion_windows import MARGIN, WINDOW
 from pipelines.portrait._performer import perform
 from studio.audio_in import read_audio
 from studio.emotion import NEUTRAL
