@@ -19,8 +19,8 @@ from pipelines.portrait import _motion_eyes as eyes
 from pipelines.portrait import _motion_finish as finish
 from pipelines.portrait import _motion_loading as loading
 from pipelines.portrait import _motion_loss as motion_loss
-from pipelines.portrait._motion_network import MARGIN
-from pipelines.portrait._motion_sampling import CARRIED, WINDOW, Line, MotionDiffusionPipeline, Way
+from pipelines.portrait._motion_sampling import Line, MotionDiffusionPipeline, Way
+from pipelines.portrait._motion_windows import CARRIED, MARGIN, WINDOW
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import Cancelled, InputError, ModelError
 from studio.motion import GAZE, HEAD, SHAPES, Motion

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.portrait import _hearing as hearing
 from pipelines.portrait import _motion_channels as channels
-from pipelines.portrait._motion_network import MARGIN
+from pipelines.portrait._motion_windows import MARGIN
 from studio import catalog
 from studio.audio_files import audio_bytes
 from studio.emotion import parse_emotion
