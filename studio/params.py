@@ -26,7 +26,7 @@ class ParamSpec:
     """What is known about one parameter. `type` is one of bool, int, float, str.
 
     `of`: the input file that it is about, without which it means nothing; `several`: words of which any
-    number may be named, comma separated.
+    number may be named, comma separated. `is_title`: names what is made where the prompt is empty.
     """
 
     name: str
@@ -41,11 +41,12 @@ class ParamSpec:
     advanced: bool = True
     of: str = ""
     several: tuple[str, ...] = ()
+    is_title: bool = False
 
 
 def param(default: Any, help: str, **details: Any) -> Any:
     """A dataclass field with its help, range (`min`, `max`, `step`), `unit`, `choices`, `advanced`,
-    `of`, `several`."""
+    `of`, `several`, `is_title`."""
     return dataclasses.field(default=default, metadata={"help": help, **details})
 
 

@@ -269,7 +269,7 @@ def _saved(artifact: Artifact, folder: Path, number: int, request: RenderRequest
     """The file, under the next free number when somebody else who renders into this folder took the name."""
     record = provenance.record(request.to_dict(), versions(request))
     while True:
-        path = folder / naming.file_name(number, request.prompt, request.curve.text, artifact.suffix)
+        path = folder / naming.file_name(number, request.title, request.curve.text, artifact.suffix)
         try:
             artifact.save(path, record, replace)
             return path

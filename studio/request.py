@@ -99,6 +99,15 @@ class RenderRequest:
         """Requests with the same key can be rendered as rows of one batch."""
         return (self.pipeline, self.model, self.adapters, self.params)
 
+    @property
+    def title(self) -> str:
+        """What is made, in words: the prompt, or what a parameter says in its place."""
+        if self.prompt:
+            return self.prompt
+        family: Any = type(self.params)
+        words = [getattr(self.params, spec.name) for spec in params.specs(family) if spec.is_title]
+        return words[0] if words else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `parse` reads back to an equal request."""
         settings = dataclasses.asdict(self.params)

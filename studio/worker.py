@@ -164,7 +164,7 @@ class Worker:
     def _finished_file(self, job: Job, request: RenderRequest) -> Path | None:
         """The file of a job whose worker died after writing it and before saying so."""
         for suffix in self._suffixes or ():
-            path = self.folder / naming.file_name(job.number, request.prompt, request.curve.text, suffix)
+            path = self.folder / naming.file_name(job.number, request.title, request.curve.text, suffix)
             if path.is_file() and _was_made_by(path, request):
                 return path
         return None

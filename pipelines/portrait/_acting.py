@@ -32,7 +32,7 @@ _FINE = 1000  # steps of a whole render, of which stages take shares
 class LineParams:
     """What is said and how it should feel. Without `say` and a recording the prompt is what is said."""
 
-    say: str = param("", "what is said; empty: the prompt", advanced=False)
+    say: str = param("", "what is said; empty: the prompt", advanced=False, is_title=True)
     voice: str = param("en-gb", "who says it: a language such as de or fr, +f3 for a woman", advanced=False)
     transcript: str = param("", "the recording's words, for exact lips", of="audio", advanced=False)
     language: str = param("", "the recording's language; empty: English", of="audio")
