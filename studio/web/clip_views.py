@@ -5,7 +5,7 @@ Every text that came from a person is escaped. Knows how things look, not how th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from studio.web import music_views, views
 from studio.web.service import JobView
@@ -28,14 +28,14 @@ def downloads(view: JobView | None) -> str:
     return music_views.downloads(view, WORDS)
 
 
-def figure(view: JobView, is_one_of_several: bool) -> str:
-    """One clip: its player, its strip and, among several, its files."""
+def figure(view: JobView, is_one_of_several: bool, words: Mapping[str, str] = WORDS) -> str:
+    """One clip: its player, its strip and, among several, its files, by `words` for their suffixes."""
     key = f'data-key="{view.id}"'
     if not view.is_done:
         blank = views.picture(view) or '<div class="stage-blank"></div>' if view.is_open else ""
         caption = f"<figcaption>{views.caption(view)}</figcaption>"
         return f'<figure class="stage-{view.state}" {key}>{blank}{caption}</figure>'
-    alone = music_views.look_alone(view) + downloads(view) if is_one_of_several else ""
+    alone = music_views.look_alone(view) + music_views.downloads(view, words) if is_one_of_several else ""
     row = f'<div class="piece-row">{alone}</div>' if alone else ""
     caption = f"<figcaption>{views.caption(view)}</figcaption>" if view.notes else ""
     return f'<figure class="stage-done" {key}>{_player(view)}{_strip(view)}{row}{caption}</figure>'

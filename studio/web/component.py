@@ -23,3 +23,11 @@ class _WithoutStubs(ComponentMeta):  # type: ignore[misc]  # gradio's types are 
 
 class HTMLComponent(gr.HTML, metaclass=_WithoutStubs):  # type: ignore[misc]
     """An HTML component of our own: template, style and script, no default style."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A property is no event, though its name stands in quotes in the script: what gradio would hand out
+
+        here drags a copy of the whole page into every answer."""
+        if name in (self.__dict__.get("props") or ()):
+            raise AttributeError(name)
+        return super().__getattr__(name)

@@ -67,9 +67,9 @@ class CurveEditor(HTMLComponent):
         length_s: float | None = None,
         **how: Any,
     ) -> None:
-        """`heard`: the last change that the page has taken in (see `newest` in curve_editor.js); `length_s`: of
+        """`heard`: the last change that the page has taken in (see `newest` in curve_editor.js); `length_s`:
 
-        what the curve is for, where it is known: points in seconds are drawn against it."""
+        of what the curve is for, where it is known: points in seconds are drawn against it."""
         how.setdefault("label", "Emotion over time")
         super().__init__(
             value or Drawn(parse_curve("neutral")),

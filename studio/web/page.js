@@ -4,10 +4,11 @@
     if (!event.target.closest(".emotion-text")) return;
     setTimeout(() => event.target.dispatchEvent(new KeyboardEvent("keypress", { key: "Unidentified" })));
   });
-  // On a phone the result is below the form.
+  // On a phone the result is below the form; beside a long form it may be above what is seen.
   document.addEventListener("click", (event) => {
-    if (!event.target.closest(".make") || window.innerWidth >= 760) return;
+    if (!event.target.closest(".make")) return;
     const stage = event.target.closest('[role="tabpanel"]').querySelector(".result-stage");
+    if (window.innerWidth >= 760 && stage.getBoundingClientRect().top >= 0) return;
     stage.scrollIntoView({ behavior: "smooth", block: "start" });
   });
   // A refresh, or an address that was kept, opens the same page again: #train.

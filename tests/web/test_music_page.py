@@ -24,6 +24,7 @@ from studio.web.launch import Running
 from studio.web.music_events import MusicEvents, without
 from studio.web.page_events import Events
 from studio.web.page_form import adapter_choices, medium_of, pipelines
+from studio.web.portrait_events import PortraitEvents
 from studio.web.service import JobView
 from tests.web.test_page import until_done, view, wait_for
 
@@ -87,15 +88,16 @@ def record(job: JobView) -> dict[str, Any]:
 
 
 def test_each_page_has_the_families_of_its_medium(app: Running) -> None:
-    for kind, medium in ((Events, "image"), (MusicEvents, "music")):
+    pages = {"image": Events, "music": MusicEvents, "portrait": PortraitEvents}
+    for medium, kind in pages.items():
         form = events_of(app, kind).form
         offered = [name for _, name in form.pipeline.choices]
         assert offered == pipelines(medium) and offered
         assert {each.pipeline for each in form.params} == set(offered)
-    missing = set(catalog.names("pipeline")) - {*pipelines("image"), *pipelines("music")}
+    missing = set(catalog.names("pipeline")) - {name for medium in pages for name in pipelines(medium)}
     own = {name: catalog.load("pipeline", name).DEFAULT_MODEL for name in missing}
     assert not any("/" in model or model in catalog.models() for model in own.values())
-    assert {medium_of(name) for name in own} <= {"image", "music"}
+    assert {medium_of(name) for name in own} <= set(pages)
 
 
 def test_models_and_adapters_are_offered_on_the_page_of_their_medium(app: Running) -> None:
