@@ -13,7 +13,7 @@ take shows beyond the neutral one. `monotonic_rate`: feelings whose asked units 
 `closing_shift_ms`: 95th percentile of how far feelings move the closing of lips. `fear_sadness_cosine`,
 `disgust_anger_cosine`: likeness of what is shown. `acceleration_ratio`: 95th percentile over the performer's.
 `takes_differ`: mean difference of two seeds over the spread of one. `ms_per_frame_512`,
-`peak_memory_mb`: of the whole command for a minute of speech.
+`peak_memory_mb`: of the whole command for a minute of speech, start-up included.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def blinks(stage: Any, minutes: int) -> _report.Figures:
 def command(family: str) -> _report.Figures:
     """The whole command for a minute of speech, start-up and encoding included."""
     with tempfile.TemporaryDirectory() as folder:
-        say = ["--say", LONG_TEXT * 5, "--emotion", "fear@0%, joy@100%", "--seed", "1", "--out", folder]
+        say = ["--say", LONG_TEXT * 7, "--emotion", "fear@0%, joy@100%", "--seed", "1", "--out", folder]
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "studio", "render", family, *say], check=True, capture_output=True

@@ -15,7 +15,9 @@ import secrets
 import subprocess
 import tempfile
 import wave
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -86,7 +88,7 @@ def record(
     _check_first(first)
     with _appearing(path) as target, tempfile.TemporaryDirectory(prefix="emotion-studio-") as folder:
         heard = _sound_file(audio, Path(folder))
-        with _encoder(target, first.shape, rate_hz, heard) as write:
+        with _encoder(target, first.shape, rate_hz, heard) as encode, _beside(encode) as write:
             count = 0
             for count, frame in enumerate(itertools.chain((first,), rest), start=1):
                 _check_like(frame, first, count)
@@ -217,6 +219,25 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+@contextlib.contextmanager
+def _beside(write: Write) -> Iterator[Write]:
+    """`write` in a thread of its own, one frame behind: the next one is drawn while the pipe takes this one.
+
+    What a frame could not be written for comes out with the next, or at the end.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        before: deque[Future[None]] = deque()
+
+        def later(frame: Frame) -> None:
+            while before:
+                before.popleft().result()
+            before.append(thread.submit(write, frame.copy()))  # the caller may draw into the same memory
+
+        yield later
+        while before:
+            before.popleft().result()
 
 
 @contextlib.contextmanager
