@@ -242,7 +242,8 @@ def measure(family: str, is_quick: bool) -> _report.Figures:
         found |= feelings(stage, lines[:2]) | timing(stage, lines[: 3 if is_quick else 8])
         found |= blinks(stage, 1 if is_quick else 5)
     rules = Rules()
-    theirs = lips(rules, lines) | feelings(rules, lines[:2]) | timing(rules, lines[:3]) | blinks(rules, 1)
+    theirs = lips(rules, lines) | by_ear(rules, lines) | feelings(rules, lines[:2])
+    theirs |= timing(rules, lines[:3]) | blinks(rules, 1)
     found |= {f"{name}_performer": value for name, value in theirs.items()}
     return found | command("portrait/talker")
 
