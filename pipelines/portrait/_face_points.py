@@ -1,37 +1,26 @@
 """Where things are among MediaPipe's 478 face landmarks, and the frame of reference of one face.
 
-Index lists are facts of the landmark model that MediaPipe (Apache-2.0) publishes. Left and right are the
-person's own. Knows no pixels.
+Index lists are facts of the landmark model that MediaPipe (Apache-2.0) publishes, most of them in
+studio.face_mesh. Left and right are the person's own. Knows no pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from studio import face_mesh
+from studio.face_mesh import LOWER_LIP, OVAL, UPPER_LIP
+
+__all__ = ["LOWER_LIP", "OVAL", "SIDES", "UPPER_LIP", "Frame", "Side", "frame_of"]
 
 Array = NDArray[np.float32]
 
 COUNT = 478
 SKIN = 468  # landmarks of the skin; the ten after them are the irises
-OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-# Lips from the right corner to the left one, from the outer edge to the inner one.
-UPPER_LIP = (
-    (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
-    (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306),
-    (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292),
-    (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
-)
-LOWER_LIP = (
-    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
-    (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306),
-    (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
-    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308),
-)
 FOREHEAD, CHIN, NOSE_TIP, NOSE_ROOT, UNDER_NOSE, BETWEEN_BROWS = 10, 152, 1, 168, 2, 9
 
 
@@ -55,37 +44,33 @@ class Side:
     fold: tuple[int, ...]  # from the wing of the nose to beside the corner of the mouth
 
 
-RIGHT = Side(
+def _side(name: str, sign: int, eye: face_mesh.Eye, besides: dict[str, Any]) -> Side:
+    return Side(
+        name=name,
+        sign=sign,
+        upper=eye.upper,
+        lower=eye.lower,
+        crease=eye.crease,
+        bag=eye.bag,
+        brow_top=eye.brow_top,
+        brow_edge=eye.brow_bottom,
+        iris=eye.iris[0],
+        rim=eye.iris[1:],
+        **besides,
+    )
+
+
+RIGHT = _side(
     "Right",
     -1,
-    (33, 246, 161, 160, 159, 158, 157, 173, 133),
-    (33, 7, 163, 144, 145, 153, 154, 155, 133),
-    (130, 247, 30, 29, 27, 28, 56, 190, 243),
-    (130, 25, 110, 24, 23, 22, 26, 112, 243),
-    (70, 63, 105, 66, 107),
-    (46, 53, 52, 65, 55),
-    468,
-    (469, 470, 471, 472),
-    61,
-    50,
-    (64, 129, 98),
-    (129, 203, 206, 216, 212),
+    face_mesh.RIGHT_EYE,
+    {"corner": 61, "cheek": 50, "wing": (64, 129, 98), "fold": (129, 203, 206, 216, 212)},
 )
-LEFT = Side(
+LEFT = _side(
     "Left",
     1,
-    (263, 466, 388, 387, 386, 385, 384, 398, 362),
-    (263, 249, 390, 373, 374, 380, 381, 382, 362),
-    (359, 467, 260, 259, 257, 258, 286, 414, 463),
-    (359, 255, 339, 254, 253, 252, 256, 341, 463),
-    (300, 293, 334, 296, 336),
-    (276, 283, 282, 295, 285),
-    473,
-    (474, 475, 476, 477),
-    291,
-    280,
-    (294, 358, 327),
-    (358, 423, 426, 436, 432),
+    face_mesh.LEFT_EYE,
+    {"corner": 291, "cheek": 280, "wing": (294, 358, 327), "fold": (358, 423, 426, 436, 432)},
 )
 SIDES = (RIGHT, LEFT)
 
