@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from studio import catalog, muscles, portraits
+from studio.emotion import parse_curve
 from studio.errors import StudioError
 from studio.request import RenderRequest
 from studio.web import portrait_faces, portrait_preview, portrait_views, views
@@ -95,8 +96,9 @@ class PortraitEvents(Events):
         line += [form.pipeline.change, form.shared["read"].change, feeling.change]
         shown = [script.strip, self.curve, script.line]
         gr.on(line, self.listen, form.inputs, shown, **LIVE)
-        touched = [feeling.change, self.curve.input, script.board.input]
-        gr.on(touched, self.feel, [self.curve, script.board], [script.movements, script.board], **LIVE)
+        moved = [script.movements, script.board]
+        gr.on([self.curve.input, script.board.input], self.feel, [self.curve, script.board], moved, **LIVE)
+        feeling.change(self.feel_text, [feeling, self.curve, script.board], moved, **LIVE)
         seen = [*line, script.board.input, self.cast.portrait.input, self.cast.note.change]
         gr.on(seen, self.preview, form.inputs, self.cast.preview, **LIVE)
         page.load(self.preview, form.inputs, self.cast.preview, **QUIET)
@@ -188,6 +190,14 @@ class PortraitEvents(Events):
         words = muscles.describe(asked | muscles.parse(held))
         board = gr.update(asked=asked_wire(asked), units=units_wire())
         return [portrait_views.movements(drawn.point_text, words), board]
+
+    def feel_text(self, text: str, drawn: Drawn, held: str) -> list[Any]:
+        """The same for a feeling that was written: the curve may not have been drawn from it yet."""
+        try:
+            curve = parse_curve(text)
+        except StudioError:  # it is said below the text
+            return [gr.skip(), gr.skip()]
+        return self.feel(drawn.with_curve(curve), held)
 
     def preview(self, *given: Any) -> Any:
         """The first second, small; who speaks while there is nothing to say. Output: preview."""

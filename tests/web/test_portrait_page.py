@@ -212,6 +212,9 @@ def test_the_muscles_of_the_chosen_point_are_named(page: PortraitEvents) -> None
     assert "<b>fear</b>" in words and "AU1" in words and "smiling mouth corners (AU12, strong)" in words
     assert board["asked"] == {str(number): round(value, 3) for number, value in asked.items()}
     assert "at rest" in page.feel(Drawn(parse_curve("neutral")), "")[0]
+    behind = Drawn(parse_curve("neutral"))  # what a slow page still shows when a text was written
+    assert "AU" in page.feel_text("joy@0, fear@100%", behind, "")[0]
+    assert page.feel_text("joyy", behind, "")[0] != ""
 
 
 def test_phones_are_sorted_by_what_the_mouth_does() -> None:
