@@ -14,7 +14,10 @@ from typing import Any
 
 class _Lazy(ModuleType):
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+        module = self.__dict__.get("_module")
+        if module is None:  # an import waits for one that is under way; what it returns is whole
+            module = self.__dict__["_module"] = importlib.import_module(self.__name__)
+        return getattr(module, name)
 
 
 def lazy(name: str) -> Any:

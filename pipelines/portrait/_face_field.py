@@ -9,6 +9,7 @@ along a clean line between the two. A picture is drawn by asking for every pixel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -199,23 +200,35 @@ def inverse(forward: Array, origin: tuple[int, int], cell_px: float) -> Array:
 
     `forward` (rows, columns, 2) px says where each grid point goes; `origin` (row, column) is its first cell.
     """
-    rows, columns = forward.shape[:2]
-    start = (np.array([origin[1], origin[0]]) + 0.5) * cell_px - 0.5
-    axis_x = np.arange(columns, dtype=np.float32) * np.float32(cell_px) + np.float32(start[0])
-    axis_y = np.arange(rows, dtype=np.float32) * np.float32(cell_px) + np.float32(start[1])
-    own = np.stack(np.meshgrid(axis_x, axis_y), axis=-1)
+    own, zero = _places(forward.shape[0], forward.shape[1], origin, cell_px)
     moves = forward - own
-    half = 0.5 / cell_px
-    slopes = [cv2.Sobel(moves, cv2.CV_32F, *way, ksize=1, scale=half) for way in ((1, 0), (0, 1))]
-    steep = np.concatenate(slopes, axis=-1)
+    steep = _slopes(moves, 0.5 / cell_px)
     shift = np.zeros_like(moves)
-    zero = (own - start.astype(np.float32)) / np.float32(cell_px)
     for part in _PARTS:
         at = zero + shift / np.float32(cell_px)
         there = cv2.remap(moves, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         slope = cv2.remap(steep, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         shift -= _step(shift + np.float32(part) * there, np.float32(part) * slope)
     return np.asarray(shift)
+
+
+@lru_cache(maxsize=16)  # two for each size of a face
+def _places(rows: int, columns: int, origin: tuple[int, int], cell_px: float) -> tuple[Array, Array]:
+    """(rows, columns, 2) px where grid points lie, and the same in cells from the first one."""
+    start = (np.array([origin[1], origin[0]]) + 0.5) * cell_px - 0.5
+    axis_x = np.arange(columns, dtype=np.float32) * np.float32(cell_px) + np.float32(start[0])
+    axis_y = np.arange(rows, dtype=np.float32) * np.float32(cell_px) + np.float32(start[1])
+    own = np.stack(np.meshgrid(axis_x, axis_y), axis=-1)
+    return own, (own - start.astype(np.float32)) / np.float32(cell_px)
+
+
+def _slopes(moves: Array, half: float) -> Array:
+    """(rows, columns, 4): central differences of both parts across, then down; 0 at the edges."""
+    found = np.zeros((*moves.shape[:2], 4), np.float32)
+    np.subtract(moves[:, 2:], moves[:, :-2], out=found[:, 1:-1, :2])
+    np.subtract(moves[2:], moves[:-2], out=found[1:-1, :, 2:])
+    found *= np.float32(half)
+    return found
 
 
 def _step(miss: Array, slope: Array) -> Array:
