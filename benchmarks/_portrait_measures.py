@@ -134,6 +134,19 @@ def share(found: Sequence[bool]) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
+def parts(motion: Motion) -> dict[str, Floats]:
+    """(frames, K) of each part of the face: what two takes may differ in."""
+    at = {
+        name: [index for index, shape in enumerate(SHAPES) if shape.startswith(starts)]
+        for name, starts in {"brows": "brow", "lids": "eyeBlink"}.items()
+    }
+    shapes = {name: motion.weights[:, chosen] for name, chosen in {**at, "lips": MOUTH}.items()}
+    return {
+        name: values.astype(float)
+        for name, values in {**shapes, "head": motion.head, "gaze": motion.gaze}.items()
+    }
+
+
 def upper_face(motion: Motion) -> Floats:
     """(frames, K) brows, lids, head and gaze: what is a take's own."""
     upper = [INDEX[name] for name in SHAPES if name.startswith(("brow", "eyeBlink", "cheekSquint"))]

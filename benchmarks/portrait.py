@@ -12,7 +12,8 @@ the lips against the performer's. `action_unit_r`: over feelings and units, aske
 take shows beyond the neutral one. `monotonic_rate`: feelings whose asked units grow with intensity.
 `closing_shift_ms`: 95th percentile of how far feelings move the closing of lips. `fear_sadness_cosine`,
 `disgust_anger_cosine`: likeness of what is shown. `acceleration_ratio`: 95th percentile over the performer's.
-`takes_differ`: mean difference of two seeds over the spread of one. `ms_per_frame_512`,
+`takes_differ`: mean difference of two seeds over the spread of one; `variety_...`: mean difference of two
+seeds in a part of the face over the performer's, `variety` their mean. `ms_per_frame_512`,
 `peak_memory_mb`: of the whole command for a minute of speech, start-up included.
 """
 
@@ -66,6 +67,7 @@ BARS = {
     "closing_shift_ms": ("at most", 40),
     "acceleration_ratio": ("at most", 1.2),
     "takes_differ": ("at least", 0.3),
+    "variety": ("at least", 1.0),
     "ms_per_frame_512": ("at most", 20),
 }
 
@@ -181,10 +183,28 @@ def timing(stage: Any, lines: Sequence[Speech]) -> _report.Figures:
             shifts += [abs(a - b) for a, b in zip(felt, plain, strict=True)]
         one, other = (measures.upper_face(stage.act(line, NEUTRAL, seed)) for seed in (1, 2))
         apart.append(float(np.abs(one - other).mean() / one.std(axis=0).mean()))
-    return {
+    return variety(stage, lines) | {
         "closing_shift_ms": float(1000 * np.percentile(shifts, 95)) if shifts else float("nan"),
         "takes_differ": float(np.mean(apart)),
     }
+
+
+def variety(stage: Any, lines: Sequence[Speech]) -> _report.Figures:
+    """How far two seeds are apart in each part of the face, over how far the performer's are."""
+    found: _report.Figures = {}
+    mine, theirs = (_apart(one, lines) for one in (stage, Rules()))
+    for name, value in mine.items():
+        found[f"variety_{name}"] = value / theirs[name]
+    return found | {"variety": float(np.mean(list(found.values())))}
+
+
+def _apart(stage: Any, lines: Sequence[Speech]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        one, other = (measures.parts(stage.act(line, NEUTRAL, seed)) for seed in (1, 2))
+        for name in one:
+            found.setdefault(name, []).append(float(np.abs(one[name] - other[name]).mean()))
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def blinks(stage: Any, minutes: int) -> _report.Figures:

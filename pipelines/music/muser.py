@@ -44,6 +44,7 @@ DEFAULT_MODEL = "muser-tiny"
 CLASSES = ("MuserPipeline",)  # what model_index.json calls such a model
 INPUTS = composer.INPUTS
 PROMPT_IS_TITLE = True
+WITHOUT_ADAPTER = "moves only tempo and touch"  # which are rules, and no model's
 
 
 Params = composer.Params  # elements that are neither kept nor taken are composed anew

@@ -43,6 +43,7 @@ class ModelParams:
     brow: float = param(1.0, "the feeling in the brows", min=0, max=2, step=0.1)
     eye: float = param(1.0, "the feeling around the eyes", min=0, max=2, step=0.1)
     mouth: float = param(1.0, "the feeling around the mouth", min=0, max=2, step=0.1)
+    freedom: float = param(1.3, "how far takes differ", min=0, max=3, step=0.1)
     steps: int = param(6, "denoising steps", min=1, max=20)
 
 
@@ -77,11 +78,15 @@ class ModelActor(acting.Actor):
         rows = self.pipe(
             sampling.Line(sound, line.moods, held),
             torch.Generator().manual_seed(request.seed),
-            sampling.Way(asked.steps, asked.articulation, asked.emphasis, asked.brow, asked.eye, asked.mouth),
+            self._way(asked),
             set_emotion,
             lambda done, total: on_step(Step(done, total)),
         )
         return channels.motion_of(rows)
+
+    def _way(self, asked: Any) -> sampling.Way:
+        scales = (asked.articulation, asked.emphasis, asked.brow, asked.eye, asked.mouth)
+        return sampling.Way(asked.steps, *scales, freedom=asked.freedom)
 
     def prepare(self, examples: Sequence[Example], size: Any = None) -> dict[str, Tensor]:
         """Windows of performances as tensors, rows first: see _motion_training. Media are its windows."""

@@ -39,7 +39,8 @@ class Way:
 
     `emotion` holds for the whole face in the first half of the steps; in the second half `brow`, `eye` and
     `mouth` multiply it for their parts. `finished`: lips are sealed and still where they must be. `eyes`:
-    blinks and looks come from rules (see _motion_eyes).
+    blinks and looks come from rules (see _motion_eyes). `freedom`: size of the noise that takes begin with;
+    a few steps shrink what differs between them, more than 1 makes up for it.
     """
 
     steps: int = STEPS
@@ -50,6 +51,7 @@ class Way:
     mouth: float = 1.0
     finished: bool = True
     eyes: bool = True
+    freedom: float = 1.0
 
     def follows(self, late: bool) -> Tensor:
         """(COUNT,) how much each channel follows the feeling in early or `late` steps."""
@@ -146,7 +148,7 @@ class MotionDiffusionPipeline(DiffusionPipeline):
     ) -> Tensor:
         """(T, COUNT), standardised, on the CPU."""
         net = self.transformer
-        noise = torch.randn(window.fixed.shape, generator=generator)
+        noise = way.freedom * torch.randn(window.fixed.shape, generator=generator)
         speech = torch.cat(list(window.speech.values()))
         rows = len(speech)
         device, dtype = net.mean.device, net.dtype

@@ -153,6 +153,16 @@ def test_the_same_seed_gives_the_same_take_and_another_seed_another(pipe: Any, s
     assert np.abs(first - other).mean() > 0.01
 
 
+def test_freedom_says_how_far_takes_differ(pipe: Any, sound: Any) -> None:
+    apart = []
+    for freedom in (0.0, 1.0, 2.0):
+        way = dataclasses.replace(RAW, freedom=freedom)
+        one, other = (take(pipe, sound, seed=seed, way=way) for seed in (1, 2))
+        apart.append(float(np.abs(one - other).mean()))
+    assert apart[0] == 0
+    assert apart[1] < apart[2]
+
+
 @pytest.mark.parametrize("frames", [1, 7, CARRIED, WINDOW, WINDOW + 1, 2 * WINDOW, 295])
 def test_any_length_is_performed(pipe: Any, sound: Any, frames: int) -> None:
     made = take(pipe, sound[:frames])
