@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from studio import instruments
+from studio import file_writers, instruments
 from studio import provenance as origin
-from studio.companions import Writer, write_together
+from studio.companions import Writer, paths_of, write_together
 from studio.emotion import NEUTRAL, EmotionCurve
 from studio.lazy import lazy
 from studio.provenance import read_provenance
@@ -54,7 +52,7 @@ class Picture:
         """Write a PNG with its record inside (see studio.provenance). Raises StorageError; without `replace`
         NameTakenError for a name that is taken."""
         record = _with_details(provenance, self.details)
-        write_atomically(path, partial(_write_png, self.image, record), replace)
+        write_atomically(path, file_writers.png(self.image, record), replace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,15 @@ class Score:
         chosen = record["details"]["instruments"]
         music = instruments.arranged(self.piece, chosen)
         midi = midi_files.midi_bytes(music, record, instruments.balance(music, chosen))
-        tags = _tags(self.piece.title, record)
+        tags = file_writers.tags(self.piece.title, record)
         heard = audio_files.audio_bytes(audio.samples, audio.rate_hz, options.format, tags)
-        picture = partial(_write_png, piano_roll.piano_roll(music), record)
-        writers = [partial(_write, midi), partial(_write, heard), picture, partial(_write, _sidecar(record))]
-        write_together(list(zip(_paths(path, ends), writers, strict=True)), replace)
+        writers = [
+            file_writers.content(midi),
+            file_writers.content(heard),
+            file_writers.png(piano_roll.piano_roll(music), record),
+            file_writers.sidecar(record),
+        ]
+        write_together(list(zip(paths_of(path, ends), writers, strict=True)), replace)
 
     def _facts(self, options: SoundOptions, audio: Audio) -> dict[str, Any]:
         """What the record says besides the request."""
@@ -128,17 +130,17 @@ class Clip:
         record = {**_with_details(provenance, self._facts()), "files": self._ends}
         title = str(record["request"].get("prompt", ""))
         whole = self.recording.path.with_name("tagged.mp4")
-        video_files.tagged(self.recording.path, whole, _tags(title, record))
+        video_files.tagged(self.recording.path, whole, file_writers.tags(title, record))
         strip = film_strip.film_strip(self.recording.stills, self.curve, self.recording.info.length_s, title)
         writers: list[Writer] = [
             partial(_copy, whole),
-            partial(_write_png, self._poster().picture, record),
+            file_writers.png(self._poster().picture, record),
             partial(_write_jpeg, strip, record),
             *(write for _, write in self.extras),
-            partial(_write, _sidecar(record)),
+            file_writers.sidecar(record),
         ]
         try:
-            write_together(list(zip(_paths(path, self._ends), writers, strict=True)), replace)
+            write_together(list(zip(paths_of(path, self._ends), writers, strict=True)), replace)
         finally:
             whole.unlink(missing_ok=True)
 
@@ -162,19 +164,6 @@ class Clip:
         return max(self.recording.stills, key=telling)
 
 
-def _paths(path: Path, ends: Sequence[str]) -> list[Path]:
-    """A main file, those that belong to it, and its record."""
-    return [path, *(path.with_suffix(end) for end in ends[1:]), path.with_name(f"{path.name}.json")]
-
-
-def _tags(title: str, record: Mapping[str, Any]) -> dict[str, str]:
-    return {"title": title, "genre": "Synthetic media", "comment": origin.embedded(record)}
-
-
-def _sidecar(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
-
-
 def _with_details(provenance: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
     return {**provenance, **({"details": dict(details)} if details else {})}
 
@@ -182,10 +171,6 @@ def _with_details(provenance: Mapping[str, Any], details: Mapping[str, Any]) -> 
 def _figure(value: float) -> float | None:
     """Rounded; JSON knows no infinity, which is the loudness of silence."""
     return round(value, 2) if math.isfinite(value) else None
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
 
 
 def _copy(source: Path, file: BinaryIO) -> None:
@@ -197,11 +182,3 @@ def _write_jpeg(image: Image.Image, record: Mapping[str, Any], file: BinaryIO) -
     comment = origin.embedded(record).encode()
     kept = {"comment": comment} if len(comment) < _JPEG_COMMENT_BYTES else {}
     image.save(file, "JPEG", quality=_STRIP_QUALITY, **kept)
-
-
-def _write_png(image: Image.Image, record: Mapping[str, Any], file: BinaryIO) -> None:
-    chunks = PngInfo()
-    chunks.add_text("parameters", origin.infotext(record, image.size))
-    chunks.add_itxt(origin.CHUNK, json.dumps(record, ensure_ascii=False))
-    chunks.add_itxt(origin.XMP_CHUNK, origin.xmp())
-    image.save(file, "PNG", pnginfo=chunks)

@@ -33,6 +33,11 @@ def write_together(files: Sequence[tuple[Path, Writer]], replace: bool) -> None:
         raise
 
 
+def paths_of(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """A main file, those that belong to it (`suffixes` after the first), and its record."""
+    return [path, *_named(path, suffixes[1:]), path.with_name(f"{path.name}.json")]
+
+
 def companions(path: Path) -> list[Path]:
     """The files beside a main file that belong to it, in the order of its record; those that are there."""
     return [other for other in _named(path, _suffixes(path)) if other != path and other.is_file()]

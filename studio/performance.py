@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from studio import audio_files, head_picture, motion_files
-from studio import provenance as origin
-from studio.companions import Writer, write_together
+from studio import audio_files, file_writers, head_picture, motion_files
+from studio.companions import Writer, paths_of, write_together
 from studio.errors import InputError, nearest
 from studio.motion import Motion
 from studio.speech import Speech
@@ -58,15 +53,13 @@ class Performance:
         formats = list(dict.fromkeys((self.main, *self.formats)))
         ends = [motion_files.FORMATS[one].suffix for one in formats] + [SOUND] * bool(self.speech) + [PICTURE]
         record = {**provenance, "details": self._facts(), "files": ends}
-        files: list[Writer] = [
+        writers: list[Writer] = [
             write for _, write in motion_files.writers(self.motion, record, tuple(formats))
         ]
         if self.speech:
-            files.append(partial(_write, _wav(self.speech, record)))
-        sidecar = (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
-        strip = partial(_write_png, head_picture.strip(self.motion), record)
-        paths = [path, *(path.with_suffix(end) for end in ends[1:]), path.with_name(f"{path.name}.json")]
-        write_together(list(zip(paths, [*files, strip, partial(_write, sidecar)], strict=True)), replace)
+            writers.append(file_writers.content(_wav(self.speech, record)))
+        writers += [file_writers.png(head_picture.strip(self.motion), record), file_writers.sidecar(record)]
+        write_together(list(zip(paths_of(path, ends), writers, strict=True)), replace)
 
     def _facts(self) -> dict[str, Any]:
         shown = {"frames": len(self.motion), "rate_hz": self.motion.rate_hz}
@@ -74,18 +67,6 @@ class Performance:
 
 
 def _wav(speech: Speech, record: Mapping[str, Any]) -> bytes:
-    tags = {"title": speech.text[:120], "genre": "Synthetic media", "comment": origin.embedded(record)}
     samples = np.asarray(speech.samples[None, :])
+    tags = file_writers.tags(speech.text[:120], record)
     return audio_files.audio_bytes(samples, speech.rate_hz, "wav", tags)
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
-
-
-def _write_png(image: Image.Image, record: Mapping[str, Any], file: BinaryIO) -> None:
-    chunks = PngInfo()
-    chunks.add_text("parameters", origin.infotext(record, image.size))
-    chunks.add_itxt(origin.CHUNK, json.dumps(record, ensure_ascii=False))
-    chunks.add_itxt(origin.XMP_CHUNK, origin.xmp())
-    image.save(file, "PNG", pnginfo=chunks)

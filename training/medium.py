@@ -16,6 +16,7 @@ from PIL import Image
 
 from studio import catalog
 from studio.emotion import NEUTRAL, VAD
+from studio.errors import InputError, ModelError, nearest
 from studio.ports import Example, OnStep, SetEmotion
 from training.config import Recipe
 
@@ -113,6 +114,25 @@ def of(pipeline: str) -> Medium:
     """The medium of a pipeline's name. Raises NotFoundError."""
     medium: Medium = catalog.load("medium", pipeline.partition("/")[0]).Medium()
     return medium
+
+
+def wants_reader(name: str, known: tuple[str, str], what: str) -> bool:
+    """Whether a recipe's `reader` is the first of `known` (or ""), not the second, which is none.
+
+    `what` it cannot read otherwise. Raises ModelError for another name.
+    """
+    if name and name not in known:
+        near = nearest(name, known)
+        raise ModelError(f"reader: {name!r} reads no {what}; {near!r} would be the nearest of {known}")
+    return name != known[1]
+
+
+def by_steps(example: Example, count: int, unit: str) -> tuple[Example, Size]:
+    """Windows of equal length go together. Raises InputError where feelings are not one for each step."""
+    felt = example.attributes.get("bars")
+    if felt is not None and len(felt) != count:
+        raise InputError(unit, len(felt), f"{len(felt)} feelings for {count} {unit}", str(count))
+    return example, (count,)
 
 
 def unfelt(_rows: Sequence[Any]) -> None:

@@ -125,7 +125,7 @@ def heard(request: RenderRequest) -> Line:
         if "audio" not in inputs:  # said again with what its words ask for
             curve = _in_progress(curve, speech.length_s)  # the new saying has another length
             speech = _spoken(_text(request), curve, params.voice)
-    _check_keys(request.curve, speech.length_s)
+    speaking.check_keys(request.curve, speech.length_s)
     units = muscles.parse(params.muscles)
     return Line(speech, curve, moods(curve, speech), units, (*speech.notes, *notes))
 
@@ -187,13 +187,6 @@ def _in_progress(curve: EmotionCurve, length_s: float) -> EmotionCurve:
 
 def _text(request: RenderRequest) -> str:
     return str(request.params.say.strip() or request.prompt)
-
-
-def _check_keys(curve: EmotionCurve, length_s: float) -> None:
-    past = curve.keys_past(length_s)
-    if past:
-        why = f"the key at {past[0].at:g} s lies past the end of what is said ({length_s:.2f} s)"
-        raise InputError("emotion", curve.text, why, f"{length_s:.1f}s")
 
 
 def among(on_step: OnStep, row: int, rows: int) -> OnStep:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from pipelines.portrait._speech_espeak import VoiceInfo, find_voice, variants, voices
 from pipelines.portrait._speech_listening import listen
 from pipelines.portrait._speech_port import Voice, speak_with
-from pipelines.portrait._speech_saying import LONGEST_TEXT, check_text, speak
+from pipelines.portrait._speech_saying import LONGEST_TEXT, check_keys, check_text, speak
 
 __all__ = [
     "LONGEST_TEXT",
     "Voice",
     "VoiceInfo",
+    "check_keys",
     "check_text",
     "find_voice",
     "listen",

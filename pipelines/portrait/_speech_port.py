@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.portrait._hearing import resampled
 from pipelines.portrait._speech_align import RATE_HZ
 from pipelines.portrait._speech_espeak import find_voice
 from pipelines.portrait._speech_listening import understood
@@ -53,7 +54,7 @@ def speak_with(voice: Voice, text: str, curve: EmotionCurve) -> Speech:
     gains_db = [prosody(point).gain_db for point in curve.sample(_STEPS, length_s)]
     places = np.linspace(0, len(samples) - 1, _STEPS)
     gains = 10.0 ** (np.interp(np.arange(len(samples)), places, gains_db) / 20.0)
-    low = _resampled(samples, rate_hz)
+    low = resampled(samples, rate_hz, RATE_HZ)
     return understood(bent(samples * gains.astype(np.float32)), rate_hz, low, text, reader)
 
 
@@ -63,10 +64,3 @@ def _said(voice: Voice, text: str, rate: float) -> tuple[Floats, int]:
     if samples.ndim != 1 or len(samples) < rate_hz // 20 or not np.isfinite(samples).all():
         raise ModelError(f"voice: gave no sound for the text ({samples.shape} at {rate_hz} Hz)")
     return samples, rate_hz
-
-
-def _resampled(samples: Floats, rate_hz: int) -> Floats:
-    """At the aligner's rate, without what that cannot hold."""
-    count = round(len(samples) * RATE_HZ / rate_hz)
-    spectrum = np.fft.rfft(samples)
-    return (np.fft.irfft(spectrum, count) * (count / len(samples))).astype(np.float32)

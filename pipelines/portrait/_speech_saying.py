@@ -89,6 +89,7 @@ def check_text(text: str, field: str = "text") -> str:
 
 
 def check_keys(curve: EmotionCurve, length_s: float) -> None:
+    """Raises InputError for a key in seconds past the end of speech of this length."""
     past = curve.keys_past(length_s)
     if past:
         why = f"{past[0].emotion.text} at {past[0].at:g} s is past the end of the speech at {length_s:.2f} s"

@@ -7,11 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from studio.errors import InputError, ModelError, nearest
 from studio.ports import Example, OnStep
 from training import pieces
 from training.config import Recipe
-from training.medium import Fit, Reader, Reading, Size, Words
+from training.medium import Fit, Reader, Reading, Size, Words, by_steps, wants_reader
 from training.pictures import sheet
 
 
@@ -49,19 +48,12 @@ class Medium:
 
     def reader(self, name: str, model: str, device: Any = "cpu") -> Reader | None:
         """`music-cues`, which knows every model, or `none`."""
-        known = (pieces.CUES, pieces.NONE)
-        if name and name not in known:
-            near = nearest(name, known)
-            raise ModelError(f"reader: {name!r} reads no music; {near!r} would be the nearest of {known}")
-        return None if name == pieces.NONE else pieces.CueReader()
+        wanted = wants_reader(name, (pieces.CUES, pieces.NONE), "music")
+        return pieces.CueReader() if wanted else None
 
     def lost(self, reader: Reader, made: Any, prompts: Sequence[str]) -> Reading:
         return reader.read(pieces.spoiled(made), prompts)
 
 
 def _by_bars(example: Example) -> tuple[Example, Size]:
-    bars = len(example.media.tokens)
-    felt = example.attributes.get("bars")
-    if felt is not None and len(felt) != bars:
-        raise InputError("bars", len(felt), f"{len(felt)} feelings for {bars} bars", str(bars))
-    return example, (bars,)
+    return by_steps(example, len(example.media.tokens), "bars")

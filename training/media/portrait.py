@@ -7,11 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from studio.errors import InputError, ModelError, nearest
 from studio.ports import Example, OnStep
 from training import performances
 from training.config import Recipe
-from training.medium import Fit, Reader, Reading, Size, Words
+from training.medium import Fit, Reader, Reading, Size, Words, by_steps, wants_reader
 from training.pictures import sheet
 
 
@@ -49,19 +48,12 @@ class Medium:
 
     def reader(self, name: str, model: str, device: Any = "cpu") -> Reader | None:
         """`muscles`, which knows every model, or `none`."""
-        known = (performances.MUSCLES, performances.NONE)
-        if name and name not in known:
-            near = nearest(name, known)
-            raise ModelError(f"reader: {name!r} reads no faces; {near!r} would be the nearest of {known}")
-        return None if name == performances.NONE else performances.MuscleReader()
+        wanted = wants_reader(name, (performances.MUSCLES, performances.NONE), "faces")
+        return performances.MuscleReader() if wanted else None
 
     def lost(self, reader: Reader, made: Any, prompts: Sequence[str]) -> Reading:
         return reader.read(performances.displaced(made), prompts)
 
 
 def _by_frames(example: Example) -> tuple[Example, Size]:
-    frames = len(example.media)
-    felt = example.attributes.get("bars")
-    if felt is not None and len(felt) != frames:
-        raise InputError("frames", len(felt), f"{len(felt)} feelings for {frames} frames", str(frames))
-    return example, (frames,)
+    return by_steps(example, len(example.media), "frames")
