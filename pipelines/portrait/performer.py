@@ -12,12 +12,8 @@ from typing import Any
 
 from pipelines.portrait import _acting as acting
 from pipelines.portrait import _filming as filming
-from studio.lazy import lazy
-from studio.motion import Motion
-from studio.ports import OnStep, SetEmotion, Step
+from pipelines.portrait._rule_acting import RuleActor
 from studio.request import RenderRequest
-
-rules = lazy("pipelines.portrait._performer")
 
 DEFAULT_MODEL = "performer"
 CLASSES = ("RulePerformer",)  # what model_index.json calls it
@@ -38,7 +34,7 @@ def check(request: RenderRequest) -> None:
     acting.check(request)
 
 
-class Pipeline(filming.Filming):
+class Pipeline(RuleActor, filming.Filming):
     """The rules, with a camera before them."""
 
     @classmethod
@@ -54,11 +50,3 @@ class Pipeline(filming.Filming):
     def modules(self) -> Mapping[str, Any]:
         """Nothing that an adapter could touch."""
         return {}
-
-    def act(
-        self, line: acting.Line, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep
-    ) -> Motion:
-        """Deterministic in the request's seed."""
-        motion: Motion = rules.perform(line.speech, line.moods, request.seed, line.units)
-        on_step(Step(1, 1))
-        return motion

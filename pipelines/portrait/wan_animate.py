@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines import _diffusers_loading as loading
 from pipelines.portrait import _acting as acting
 from pipelines.portrait import _filming as filming
+from pipelines.portrait._rule_acting import RuleActor
 from studio.errors import InputError
 from studio.lazy import lazy
-from studio.motion import Motion
 from studio.params import param
-from studio.ports import Artifact, OnStep, SetEmotion, Step
+from studio.ports import Artifact, OnStep, SetEmotion
 from studio.request import RenderRequest
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ else:
     toys = lazy("pipelines.portrait._wan_animate_toys")
     wan_filming = lazy("pipelines.portrait._wan_filming")
 
-rules = lazy("pipelines.portrait._performer")
 
 DEFAULT_MODEL = "Wan-AI/Wan2.2-Animate-14B-Diffusers"
 FAMILY = loading.Family(
@@ -70,7 +69,7 @@ def check(request: RenderRequest) -> None:
         raise InputError("segment", asked.segment, why, "77")
 
 
-class Pipeline(acting.Actor):
+class Pipeline(RuleActor):
     """A loaded Wan2.2 Animate, with the rules as its actor."""
 
     def __init__(self, pipe: Any) -> None:
@@ -90,14 +89,6 @@ class Pipeline(acting.Actor):
     @property
     def modules(self) -> Mapping[str, Any]:
         return {"transformer": self.pipe.transformer}
-
-    def act(
-        self, line: acting.Line, request: RenderRequest, set_emotion: SetEmotion, on_step: OnStep
-    ) -> Motion:
-        """Deterministic in the request's seed."""
-        motion: Motion = rules.perform(line.speech, line.moods, request.seed, line.units)
-        on_step(Step(1, 1))
-        return motion
 
     def render(
         self, batch: Sequence[RenderRequest], set_emotion: SetEmotion, on_step: OnStep
