@@ -1,7 +1,12 @@
-"""One PEFT LoRA layer with a gate: how it is put on a module and taken off again. Knows no emotion."""
+"""One PEFT LoRA layer with a gate: how it is put on a module and taken off again. Knows no emotion.
+
+A gate of time steps is laid out by what a layer sees of time (`view_of`): tokens in order of time; whole frames
+as rows of their own, in a video UNet; every place's frames as a row, in its motion modules; or no time at all.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,14 +24,24 @@ lora = lazy("peft.tuners.lora.layer")
 peft = lazy("peft")
 
 _NAME = "emotion"  # PEFT's name of the adapter inside its layer
+_MOTION = re.compile(r"(^|\.)motion_modules\.")
+_TEXT = re.compile(r"\.attn2\.(to_k|to_v|add_k_proj|add_v_proj)$")  # reads words, or a start picture
+
+
+def view_of(name: str) -> str:
+    """What the layer of that name sees of time: "places", "words" or "tokens" (which frames as rows are, too)."""
+    if _MOTION.search(name):
+        return "places"
+    return "words" if _TEXT.search(name) else "tokens"
 
 
 class GatedLayer:
     """A PEFT LoRA layer whose rank activations are multiplied by a gate, one per row [and time step]."""
 
-    def __init__(self, lora_layer: Any, trains: bool) -> None:
+    def __init__(self, lora_layer: Any, trains: bool, view: str = "tokens") -> None:
         self.lora_layer = lora_layer
         self.trains = trains
+        self._view = view
         self._gate: Tensor | None = None
         self._convolves = lora_layer.lora_A[_NAME].weight.ndim > 2
         self._fitted: dict[tuple[int, ...], Tensor] = {}
@@ -58,23 +73,31 @@ class GatedLayer:
 
     def _fit(self, gate: Tensor, ranks: Tensor) -> Tensor:
         """The gate laid out like `ranks`: (R, r, ...) after a convolution, (R, ..., r) after a linear."""
+        if gate.ndim == 3:
+            gate = self._by_time(gate, ranks)
         if len(gate) != len(ranks):
             raise ModelError(f"adapter: emotions for {len(gate)} rows, but the model runs {len(ranks)} rows")
-        free = ranks.ndim - 2
-        if gate.ndim == 2:
-            rows, width = gate.shape
-            return (
-                gate.view(rows, width, *[1] * free)
-                if self._convolves
-                else gate.view(rows, *[1] * free, width)
-            )
-        gate = gate.transpose(1, 2) if self._convolves else gate  # time beside rows, ranks at their place
+        if gate.ndim == 3:
+            return gate.transpose(1, 2) if self._convolves else gate
+        ones = [1] * (ranks.ndim - 2)
+        rows, width = gate.shape
+        return gate.view(rows, width, *ones) if self._convolves else gate.view(rows, *ones, width)
+
+    def _by_time(self, gate: Tensor, ranks: Tensor) -> Tensor:
+        """(R, T, r) as this layer sees time: (R, length, r), or (rows, r) where it sees none of it."""
+        rows, steps = gate.shape[:2]
+        if self._view == "places" and len(ranks) % rows == 0 and ranks.shape[1] == steps:
+            return gate.repeat_interleave(len(ranks) // rows, dim=0)
+        if len(ranks) == rows * steps and (steps > 1 or ranks.ndim != 3):
+            return gate.flatten(0, 1)
+        if self._view == "words" or ranks.ndim == 2:
+            return gate.mean(dim=1)
         axis = 2 if self._convolves else 1
-        length, steps = (ranks.shape[axis] if free == 1 else 0), gate.shape[axis]
+        length = ranks.shape[axis] if ranks.ndim == 3 else 0
         if not length or length % steps:
             seen = "x".join(map(str, ranks.shape))
             raise ModelError(f"adapter: {steps} time steps do not divide a layer of shape {seen}")
-        return gate.repeat_interleave(length // steps, dim=axis)
+        return gate.repeat_interleave(length // steps, dim=1)
 
 
 @contextmanager
@@ -89,7 +112,7 @@ def worn(
     layer = _lora_layer(original, factors, scaling, trains)
     setattr(parent, child, layer)
     try:
-        yield GatedLayer(layer, trains)
+        yield GatedLayer(layer, trains, view_of(name))
     finally:
         setattr(parent, child, original)
 
