@@ -1,7 +1,7 @@
 """One PEFT LoRA layer with a gate: how it is put on a module and taken off again. Knows no emotion.
 
-A gate of time steps is laid out by what a layer sees of time (`view_of`): tokens in order of time; whole frames
-as rows of their own, in a video UNet; every place's frames as a row, in its motion modules; or no time at all.
+A gate of time steps is laid out by what a layer sees of time (`view_of`): tokens in order of time; frames as
+rows of their own, in a video UNet; a row for every place, in its motion modules; or no time at all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TEXT = re.compile(r"\.attn2\.(to_k|to_v|add_k_proj|add_v_proj)$")  # reads word
 
 
 def view_of(name: str) -> str:
-    """What the layer of that name sees of time: "places", "words" or "tokens" (which frames as rows are, too)."""
+    """What a layer sees of time: "places", "words" or "tokens", which frames as rows are too."""
     if _MOTION.search(name):
         return "places"
     return "words" if _TEXT.search(name) else "tokens"

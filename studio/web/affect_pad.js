@@ -9,7 +9,7 @@ const svg = find(".affect-svg"), handle = find(".affect-handle"), range = find("
 const clamp = (x) => Math.round(Math.max(-1, Math.min(1, x)) * 100) / 100 || 0;
 const signed = (x) => (x > 0 ? "+" : x < 0 ? "\u2212" : "") + Math.abs(x).toFixed(2);
 
-let point = read(), moved = false, dragging = false, reportTimer = null, asked = 0;
+let point = read(), moved = false, dragging = false, reportTimer = null, asked = 0, last = false;
 
 function read() {
   const value = props.value || {};
@@ -151,9 +151,17 @@ range.addEventListener("keydown", (event) => onArrow(event, (size) => ({
 }), { dominance: 0 }));
 range.addEventListener("input", () => moveTo({ dominance: Number(range.value) }, false));
 
+for (const act of ["pointerdown", "keydown", "drop"]) {
+  document.addEventListener(act, (event) => { last = element.contains(event.target); }, true);
+}
+
+// An answer to something earlier comes when it likes: it does not undo a move that has not been answered.
 watch("value", () => {
-  if (dragging || reportTimer) return;
-  if (isAt(props.value)) return;
+  if (isAt(props.value) || dragging || reportTimer) return;
+  if (last && moved && !isAt(props.heard)) {
+    props.value = { ...point };
+    return;
+  }
   moved = false;
   point = read();
   paint();

@@ -12,7 +12,7 @@ const signed = (x) => (x > 0 ? "+" : x < 0 ? "\u2212" : "") + Math.abs(x).toFixe
 gradient.id = `curve-tints-${Math.random().toString(36).slice(2)}`;
 find(".curve-band").setAttribute("fill", `url(#${gradient.id})`);
 
-let keys, selected, span, width = 600, moved = false, drag = null, reportTimer = null;
+let keys, selected, span, width = 600, moved = false, drag = null, reportTimer = null, last = false, known;
 
 function read() {
   const value = props.value || {};
@@ -20,6 +20,7 @@ function read() {
   if (!keys.length) keys = [{ at: 0, unit: "progress", v: 0, a: 0, d: 0, text: "neutral" }];
   selected = Math.max(0, Math.min(value.selected || 0, keys.length - 1));
   span = inSeconds() ? spanS(keys[keys.length - 1].at) : 1;
+  known = JSON.stringify(keys);
 }
 
 // What is known to end at props.length_s is drawn to its end, unless a point lies past it.
@@ -297,16 +298,31 @@ find(".curve-add").addEventListener("click", addSomewhere);
 find(".curve-remove").addEventListener("click", remove);
 new ResizeObserver(() => { if (!drag && Math.abs(svg.clientWidth - width) > 1 && svg.clientWidth) build(); }).observe(svg);
 
+for (const act of ["pointerdown", "keydown", "drop"]) {
+  document.addEventListener(act, (event) => { last = element.contains(event.target); }, true);
+}
+
+// An answer to something earlier comes when it likes. It does not undo what the hand does here, or did last and has
+// had no answer to; where the hand has only chosen another point, that choice stays.
 watch("value", () => {
-  if (drag || reportTimer) return;
   const value = props.value || {};
+  const ahead = drag || reportTimer || (last && moved && !sameKeys(props.heard));
+  if (ahead && JSON.stringify(keys) !== known) {
+    props.value = { keys: keys.map((key) => ({ ...key })), selected };
+    return;
+  }
+  if (ahead) props.value = { ...value, selected: Math.min(selected, (value.keys || [0]).length - 1) };
+  take(props.value || {});
+});
+
+function take(value) {
   if (sameKeys(value) && value.selected === selected && keys.every((key, index) => key.text === value.keys[index].text)) return;
   const held = element.contains(document.activeElement) ? document.activeElement.dataset?.axis : null;
   moved = false;
   read();
   build();
   if (held) focusOn(held);
-});
+}
 
 watch("length_s", () => {
   if (drag || !inSeconds()) return;

@@ -2,8 +2,10 @@
 
 const box = element.querySelector(".pictures");
 let value = props.value || "";
+const before = new Set();  // what was picked since the last act elsewhere on the page, but for the newest
 
 function build() {
+  const held = box.contains(document.activeElement) ? document.activeElement.dataset.name : "";
   box.setAttribute("aria-label", props.title || "");
   box.replaceChildren(...(props.pictures || []).map(([name, address, words]) => {
     const button = document.createElement("button");
@@ -19,6 +21,7 @@ function build() {
     return button;
   }));
   paint();
+  if (held) [...box.children].find((each) => each.dataset.name === held)?.focus({ preventScroll: true });
 }
 
 function paint() {
@@ -32,6 +35,7 @@ function paint() {
 function pick(button) {
   button.focus();
   if (button.dataset.name === value) return;
+  before.add(value);
   value = button.dataset.name;
   paint();
   props.value = value;
@@ -51,6 +55,16 @@ box.addEventListener("keydown", (event) => {
   pick(all[next]);
 });
 
-watch("value", () => { value = props.value || ""; paint(); });
+for (const act of ["pointerdown", "keydown", "drop"]) {
+  document.addEventListener(act, (event) => { if (!element.contains(event.target)) before.clear(); }, true);
+}
+
+// An answer to an earlier pick comes when it likes: it does not undo a later one.
+watch("value", () => {
+  const written = props.value || "";
+  if (written !== value && before.has(written)) props.value = value;
+  else value = written;
+  paint();
+});
 watch("pictures", build);
 build();

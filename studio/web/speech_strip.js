@@ -46,7 +46,7 @@ function build() {
     label(symbol, start, end, PHONES, "speech-symbol"),
   ].filter(Boolean)));
   svg.setAttribute("aria-valuemax", value.length_s);
-  show(null);
+  show(document.activeElement === svg ? at : null);  // a line that is heard anew keeps the place of who reads it
 }
 
 const within = (spans, first, time) => spans.find((span) => time >= span[first] && time < span[first + 1]);

@@ -6,10 +6,8 @@ looks is the painter's matter. The base model has seen the same painter, never i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ import numpy as np
 from studio.emotion import VAD, Emotion, lexicon
 from studio.params import param
 from studio.ports import Example
-from training import synthesis
+from training.data import _painted as painted
 from training.synthesis.captions import caption
 from training.synthesis.painter import paint, sample_spec
 
@@ -68,27 +66,13 @@ class Dataset:
         """What determines the examples: the options and the painter's own source."""
         names = ["count", "seed", "size_px", "law", "split", *(["taxonomy"] if self.law == "labels" else [])]
         options = {name: getattr(self, name) for name in names}
-        return {"dataset": "painter", **options, "painter": _painter_revision()}
+        return {"dataset": "painter", **options, "painter": painted.revision()}
 
     def _feeling(self, rng: np.random.Generator) -> tuple[tuple[float, float, float], dict[str, str]]:
         """A point, and the label it was drawn around where there is one."""
         if self.law != "labels":
-            return _point(rng, self.law), {}
+            return painted.point(rng, self.law), {}
         kernels = lexicon().kernels(self.taxonomy)
         kernel = kernels[int(rng.integers(len(kernels)))]
         point = np.clip(rng.normal(kernel.mean, _LABEL_SPREAD * np.array(kernel.sd)), -1, 1)
         return (float(point[0]), float(point[1]), float(point[2])), {"label": kernel.word}
-
-
-def _point(rng: np.random.Generator, law: str) -> tuple[float, float, float]:
-    point = rng.uniform(-1, 1, 3)
-    if law == "edges" and rng.random() < 0.5:
-        point = rng.uniform(0.6, 1, 3) * rng.choice((-1, 1), 3)
-    return float(point[0]), float(point[1]), float(point[2])
-
-
-def _painter_revision() -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(synthesis.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
