@@ -61,7 +61,7 @@ class Recipe:
     pipeline: str = param("image/sd", "model family, a file of pipelines/")
     model: str = param("emotion-tiny", "embedded name, folder, hub id, or tiny:SEED for random toy weights")
     output: str = param("outputs/training/run", "folder of the run")
-    start_from: str = param("", "adapter to begin with, a name or a folder; empty is a fresh one")
+    start_from: str = param("", "adapter to begin with, of the same layers or fewer; empty is a fresh one")
     seed: int = param(0, "seed of weights, order and noise", min=0, max=2**31 - 1)
     steps: int = param(1000, "optimiser steps", min=1, max=10_000_000)
     batch_size: int = param(8, "examples per optimiser step, over all processes", min=1, max=65536)

@@ -246,10 +246,10 @@ def _adapter(recipe: Recipe, pipeline: Any, device: torch.device) -> Any:
     fresh = kind.create(pipeline.modules, recipe.adapter.config, seed=recipe.seed)
     if recipe.start_from:
         begun = kind.load(catalog.find_adapter(recipe.start_from)).state_dict()
-        if _shapes(begun) != _shapes(fresh.state_dict()):
+        if not _shapes(begun).items() <= _shapes(fresh.state_dict()).items():
             why = f"{recipe.start_from!r} has other layers or shapes than this recipe's adapter"
             raise InputError("start_from", recipe.start_from, why)
-        fresh.load_state_dict(begun)
+        fresh.load_state_dict({**fresh.state_dict(), **begun})  # layers that it does not have stay fresh
     return fresh.to(device)
 
 

@@ -189,6 +189,18 @@ def test_a_run_can_start_from_another_adapter(tmp_path: Path) -> None:
         assert torch.equal(tensor, Adapter.load(begun).state_dict()[name]), name
 
 
+def test_layers_that_the_first_adapter_does_not_have_stay_fresh(tmp_path: Path) -> None:
+    first = train(recipe(tmp_path / "first", steps=3))
+    still = {"steps": 1, "warmup_steps": 0, "learning_rate": 0.0, "ema_decay": 0.0}
+    wider = {**LIGHT, "targets": "attention"}
+    begun = train(recipe(tmp_path / "second", start_from=str(first), adapter=wider, **still))
+    known, found = (Adapter.load(path).state_dict() for path in (first, begun))
+    assert known.keys() < found.keys()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in known.items())
+    fresh = [name for name in found if name not in known and name.endswith("lora_B.weight")]
+    assert fresh and not any(found[name].any() for name in fresh)
+
+
 def test_a_resumed_run_must_have_started_from_the_same_content(tmp_path: Path) -> None:
     first, run = train(recipe(tmp_path / "first", steps=2)), tmp_path / "second"
     interrupt(run, 1, signal.SIGTERM, start_from=str(first))
@@ -203,7 +215,7 @@ def test_a_resumed_run_must_have_started_from_the_same_content(tmp_path: Path) -
     ("adapter", "begun_from", "match"),
     [
         ({**LIGHT, "rank": 2}, "first", "start_from: .* has other layers or shapes"),
-        ({**LIGHT, "targets": "attention"}, "first", "start_from: .* has other layers or shapes"),
+        ({**LIGHT, "targets": {"unet": "conv_in"}}, "first", "start_from: .* has other layers or shapes"),
         ({**LIGHT, "basis": "axes"}, "first", "start_from: .* has other layers or shapes"),
         (LIGHT, "vad-imag", "unknown adapter .*did you mean 'vad-image'"),
         (LIGHT, "vad-image", "start_from: .* has other layers or shapes"),
