@@ -34,7 +34,7 @@ WINDOW = 16  # frames, as AnimateDiff's
 ROWS = 4
 # Share of the noise that all frames of a clip have in common (Ge et al. 2023, arXiv 2305.10474): what a clip
 # shows is then the same in all frames before anything is learnt, and the modules learn what moves.
-NOISE_SHARE = 0.7
+NOISE_SHARE = 0.85
 CAPTION_DROPOUT = 0.1
 PLAN = Plan(steps=2400, learning_rate=2e-3, warmup_steps=60, ema=0.997)
 
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    model = StableDiffusionPipeline.from_pretrained(BASE, torch_dtype=torch.float32, safety_checker=None)
+    model = StableDiffusionPipeline.from_pretrained(BASE, dtype=torch.float32, safety_checker=None)
     net = new(model.unet, given.seed)
     if given.save:
         load_average(net, given.folder / "network")

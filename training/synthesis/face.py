@@ -60,7 +60,8 @@ def _head(easel: Easel, who: str, skin: Pigment, hair: Pigment) -> None:
 def _eyes(easel: Easel) -> None:
     mood = easel.mood
     open_ = 0.035 + 0.085 * mood.agitation - 0.02 * mood.cheer * (1 - mood.agitation)
-    gaze = 0.03 * min(0.0, mood.dominance)
+    open_ *= 0.12 + 0.88 * easel.moment.blink()
+    gaze = 0.03 * min(0.0, mood.dominance) + easel.moment.sway(0.025, 0.6, 2.0)
     for side in (-1, 1):
         easel.oval(side * 0.21, -0.06, 0.125, open_, p.WHITE, 0.03, outline=False, still=True)
         iris = min(0.075, open_ * 1.05)
@@ -79,7 +80,9 @@ def _brows(easel: Easel, hair: Pigment) -> None:
     strong = 0.5 + 0.5 * mood.dominance
     anger = mood.gloom * strong * (0.35 + 0.65 * mood.agitation)
     worry = mood.gloom * (1 - strong)
-    raised = 0.10 * (mood.agitation - 0.5) * (1 - strong) + 0.03 * mood.cheer
+    raised = (
+        easel.moment.sway(0.02, 0.8, 1.0) + 0.10 * (mood.agitation - 0.5) * (1 - strong) + 0.03 * mood.cheer
+    )
     inner = -0.22 - raised + 0.12 * anger - 0.12 * worry + 0.03 * (strong - 0.5)
     outer = -0.22 - raised - 0.07 * anger + 0.09 * worry + 0.02 * (strong - 0.5)
     for side in (-1, 1):
@@ -93,7 +96,7 @@ def _mouth(easel: Easel) -> None:
     mood = easel.mood
     half = 0.17 + 0.06 * mood.cheer - 0.02 * mood.gloom
     bend = 0.19 * mood.valence
-    gape = 0.20 * max(0.0, mood.arousal - 0.1)
+    gape = max(0.0, 0.20 * max(0.0, mood.arousal - 0.1) + easel.moment.sway(0.035, 1.3))
     y = 0.34
     corner = y - 0.5 * bend
     if gape > 0.01:
@@ -141,7 +144,8 @@ def portrait(easel: Easel, spec: Spec) -> None:
     back = p.pick(easel.cast, backs)
     plain_wall(easel, 128, Pigment(0.64, back.chroma, back.hue))
     (x, y), size = place(spec, mood)
-    view = easel.at(x, y, size, fade=0.3 * mood.haze)
+    nod = easel.moment.sway(0.03, 1.0, 0.5)
+    view = easel.at(x, y + nod * size, size, fade=0.3 * mood.haze).swaying(0.05, 0.8, 1.0)
     droop = 0.10 * (1 - mood.dominance)
     _hair_behind(view, spec.subject, hair)
     view.shape(((-0.2, 0.4), (0.2, 0.4), (0.22, 1.0), (-0.22, 1.0)), skin, -0.08)
@@ -150,7 +154,8 @@ def portrait(easel: Easel, spec: Spec) -> None:
     right = ((0.3, 0.78 + 0.5 * droop), (broad, 1.05 + droop), (broad, 2.2))
     view.shape((*left, (0, 0.9), *right), cloth)
     _head(view, spec.subject, skin, hair)
-    features = view.at(0, 0.06 - 0.05 * mood.dominance)
+    turn = easel.moment.sway(0.05, 0.8, 1.0)
+    features = view.at(turn, 0.06 - 0.05 * mood.dominance + easel.moment.sway(0.04, 1.0, 0.5))
     _eyes(features)
     _brows(features, hair if hair.light < 0.7 else hair.lifted(-0.25))
     features.line(((0.02, 0.0), (-0.06, 0.16), (0.04, 0.18)), 0.035, skin, -0.2, still=True)

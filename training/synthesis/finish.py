@@ -10,6 +10,7 @@ import numpy as np
 import skia
 
 from training.synthesis.mood import Mood
+from training.synthesis.motion_of import Tape
 
 Finish = Callable[[np.ndarray, Mood, np.random.Generator], np.ndarray]
 
@@ -32,17 +33,27 @@ def _flow(pixels: np.ndarray) -> np.ndarray:
     return np.arctan2(down, right) + pi / 2
 
 
+def _settled(flow: np.ndarray, rng: np.random.Generator | Tape) -> np.ndarray:
+    """In a film strokes turn slowly with what they follow: angles are averaged over the frames before."""
+    if not isinstance(rng, Tape):
+        return flow
+    now = np.exp(2j * flow)  # doubled, for a stroke has no direction
+    rng.memory = now if rng.memory is None else 0.9 * rng.memory + 0.1 * now
+    return np.angle(rng.memory) / 2
+
+
 def strokes(
-    pixels: np.ndarray, mood: Mood, rng: np.random.Generator, count: int, length: float, width: float,
+    pixels: np.ndarray, mood: Mood, rng: np.random.Generator, count: float, length: float, width: float,
     alpha: int, spread: float, slant: float | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Lay `count` strokes over the picture in its own colours, varied by `spread` grey levels."""
     buffer, canvas = _canvas_of(pixels)
     size = pixels.shape[0]
+    amount, count = count, int(count) + isinstance(rng, Tape)  # in a film the last stroke fades in
     places = rng.uniform(0, 128, (count, 2))
     inside = np.minimum((places * size / 128).astype(int), size - 1)
     tones = np.clip(pixels[inside[:, 1], inside[:, 0]] + spread * rng.standard_normal((count, 1)), 0, 255)
-    angles = _flow(pixels)[(places[:, 1] // 8).astype(int), (places[:, 0] // 8).astype(int)]
+    angles = _settled(_flow(pixels), rng)[(places[:, 1] // 8).astype(int), (places[:, 0] // 8).astype(int)]
     angles = angles + 0.9 * mood.agitation * rng.standard_normal(count)
     if slant is not None:
         angles = slant + 0.25 * rng.standard_normal(count)
@@ -52,8 +63,10 @@ def strokes(
         AntiAlias=True, Style=skia.Paint.kStroke_Style, StrokeCap=skia.Paint.kRound_Cap, StrokeWidth=width
     )
     ends = np.stack([places[:, 0] - dx, places[:, 1] - dy, places[:, 0] + dx, places[:, 1] + dy], 1).tolist()
-    for (red, green, blue), (x0, y0, x1, y1) in zip(tones.astype(int).tolist(), ends, strict=True):
-        paint.setColor(skia.ColorSetARGB(alpha, red, green, blue))
+    alphas = [alpha] * int(amount) + [round(alpha * (amount % 1))] * (count - int(amount))
+    tones_of = zip(alphas, tones.astype(int).tolist(), ends, strict=True)
+    for opacity, (red, green, blue), (x0, y0, x1, y1) in tones_of:
+        paint.setColor(skia.ColorSetARGB(opacity, red, green, blue))
         canvas.drawLine(x0, y0, x1, y1, paint)
     return buffer[..., :3].astype(np.float32)
 
@@ -61,34 +74,30 @@ def strokes(
 def _oil(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     loose = mood.looseness
     return strokes(
-        pixels, mood, rng, int(130 + 170 * loose), 7 + 8 * loose, 2.8 + 2.2 * loose, 190, 4 + 12 * loose
+        pixels, mood, rng, 130 + 170 * loose, 7 + 8 * loose, 2.8 + 2.2 * loose, 190, 4 + 12 * loose
     )
 
 
 def _dabs(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     loose = mood.looseness
     return strokes(
-        pixels, mood, rng, int(320 + 130 * loose), 5 + 3 * loose, 4.0 + 1.6 * loose, 230, 10 + 14 * loose
+        pixels, mood, rng, 320 + 130 * loose, 5 + 3 * loose, 4.0 + 1.6 * loose, 230, 10 + 14 * loose
     )
 
 
 def _plain_strokes(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     loose = mood.looseness
-    return strokes(pixels, mood, rng, int(20 + 100 * loose), 12, 4.5, 110, 3 + 8 * loose)
+    return strokes(pixels, mood, rng, 20 + 100 * loose, 12, 4.5, 110, 3 + 8 * loose)
 
 
 def _pastel(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     soft = blur(pixels, 1.2)
-    return strokes(
-        soft, mood, rng, int(90 + 130 * mood.looseness), 14, 4.5, 120, 12, slant=-1.2 * mood.agitation
-    )
+    return strokes(soft, mood, rng, 90 + 130 * mood.looseness, 14, 4.5, 120, 12, slant=-1.2 * mood.agitation)
 
 
 def _charcoal(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     soft = blur(pixels, 0.9)
-    return strokes(
-        soft, mood, rng, int(70 + 150 * mood.looseness), 15, 3.2, 110, 18, slant=-1.2 * mood.agitation
-    )
+    return strokes(soft, mood, rng, 70 + 150 * mood.looseness, 15, 3.2, 110, 18, slant=-1.2 * mood.agitation)
 
 
 def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
@@ -138,7 +147,7 @@ def _steps(pixels: np.ndarray, levels: int, softness: float) -> np.ndarray:
 
 def _ink(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     """Washes on warm paper."""
-    washed = strokes(pixels, mood, rng, int(16 + 70 * mood.looseness), 20, 6, 90, 14)
+    washed = strokes(pixels, mood, rng, 16 + 70 * mood.looseness, 20, 6, 90, 14)
     paper = np.array([250, 244, 230], np.float32) / 255
     return _steps(washed, 6, 0.6) * paper
 
@@ -194,7 +203,7 @@ def _dots(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarra
 
 def _gouache(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
     chalk = 0.92 * _steps(pixels, 9, 0.5) + 14
-    return strokes(chalk, mood, rng, int(10 + 90 * mood.looseness), 16, 5.5, 120, 8, slant=0.08)
+    return strokes(chalk, mood, rng, 10 + 90 * mood.looseness, 16, 5.5, 120, 8, slant=0.08)
 
 
 def _cubist(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
@@ -235,7 +244,7 @@ def _glass(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarr
 
 
 def _none(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.ndarray:
-    return strokes(pixels, mood, rng, int(60 * max(0.0, mood.looseness - 0.2)), 14, 5, 70, 8)
+    return strokes(pixels, mood, rng, 60 * max(0.0, mood.looseness - 0.2), 14, 5, 70, 8)
 
 
 FINISHES: dict[str, Finish] = {

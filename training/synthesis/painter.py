@@ -4,6 +4,7 @@ The content comes from a Spec, the feeling from valence, arousal and dominance i
 does to a picture, and after which sources, stands in `mood`. It knows no words (see `captions`).
 """
 
+from collections.abc import Sequence
 from math import pi, sin
 
 import numpy as np
@@ -22,6 +23,7 @@ from training.synthesis.easel import Easel
 from training.synthesis.finish import FINISHES, blur, strokes
 from training.synthesis.looks import LOOKS
 from training.synthesis.mood import Mood, mood_of
+from training.synthesis.motion_of import STILL, Moment
 from training.synthesis.spec import SCENES, STYLES, Attributes, Spec, sample_spec
 
 __all__ = ["SCENES", "STYLES", "Attributes", "Spec", "paint", "sample_spec"]
@@ -39,7 +41,8 @@ _COARSE = frozenset(
 )
 
 
-def _check(vad: tuple[float, float, float], seed: int, size_px: int) -> None:
+def check_painting(vad: tuple[float, float, float], seed: int, size_px: int) -> None:
+    """ValueError for a feeling, seed or size that cannot be painted."""
     if len(vad) != 3:
         raise ValueError(f"vad is {vad!r}; it needs valence, arousal and dominance")
     for name, value in zip(("valence", "arousal", "dominance"), vad, strict=True):
@@ -74,7 +77,7 @@ def _agitate(pixels: np.ndarray, mood: Mood, rng: np.random.Generator) -> np.nda
         pixels,
         mood,
         rng,
-        int(75 * energy),
+        75 * energy,
         15,
         4.5,
         int(70 + 70 * energy),
@@ -101,18 +104,42 @@ def _lean(canvas: skia.Canvas, angle_deg: float) -> None:
     canvas.translate(-64, -64)
 
 
+def _carry(canvas: skia.Canvas, moment: Moment) -> None:
+    """The hand that holds the camera: it circles, leans and breathes at the mood's pace."""
+    if not moment.moves:
+        return
+    canvas.translate(*moment.offset)
+    canvas.translate(64, 64)
+    canvas.rotate(moment.sway(0.5, 0.8, 4.0))
+    zoom = 1 + moment.sway(0.015, 0.7, 2.6)
+    canvas.scale(zoom, zoom)
+    canvas.translate(-64, -64)
+
+
 def paint(spec: Spec, vad: tuple[float, float, float], seed: int, size_px: int = 128) -> np.ndarray:
     """Paint `spec` with the feeling `vad`; returns uint8 (size_px, size_px, 3)."""
-    _check(vad, seed, size_px)
-    mood, look = mood_of(vad, spec.attributes), LOOKS[spec.style]
+    check_painting(vad, seed, size_px)
+    mood = mood_of(vad, spec.attributes)
     easel_rng, cast_rng, finish_rng = (np.random.default_rng((seed, stream)) for stream in range(3))
+    return develop(spec, mood, (easel_rng, cast_rng, finish_rng, finish_rng), size_px)
+
+
+def develop(
+    spec: Spec, mood: Mood, draws: Sequence[np.random.Generator], size_px: int, moment: Moment = STILL
+) -> np.ndarray:
+    """One picture from four sources of random numbers: for places, the cast, agitation and the finish."""
+    look = LOOKS[spec.style]
+    easel_rng, cast_rng, agitation_rng, finish_rng = draws
     buffer = np.zeros((size_px, size_px, 4), np.uint8)
     canvas = skia.Canvas(buffer, colorType=skia.kRGBA_8888_ColorType)
     canvas.scale(size_px / 128, size_px / 128)
     _lean(canvas, mood.tilt_deg if cast_rng.random() < 0.5 else -mood.tilt_deg)
-    _SCENE_PAINTERS[spec.scene](Easel(canvas, mood, look, easel_rng, cast_rng), spec)
+    _carry(canvas, moment)
+    _SCENE_PAINTERS[spec.scene](Easel(canvas, mood, look, easel_rng, cast_rng, moment=moment), spec)
     plain = _veil(buffer[..., :3].astype(np.float32), mood)
-    pixels = FINISHES[look.finish](_agitate(plain, mood, finish_rng), mood, finish_rng)
+    pixels = FINISHES[look.finish](_agitate(plain, mood, agitation_rng), mood, finish_rng)
     if spec.scene == "portrait" and look.finish in _COARSE:
-        pixels = _spare(pixels, plain, *face.place(spec, mood))
+        (x, y), reach = face.place(spec, mood)
+        across, down = moment.offset
+        pixels = _spare(pixels, plain, (x + across, y + down), reach)
     return np.clip(blur(pixels, max(0.45, look.blur + mood.blur)) + 0.5, 0, 255).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Local colours before any mood: OKLab lightness 0..1, chroma 0..0.3, hue in degrees (Ottosson 2020)."""
 
 from functools import lru_cache
-from math import cos, radians, sin
+from math import atan2, cos, degrees, hypot, radians, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +71,12 @@ def _srgb8(light: float, a: float, b: float) -> tuple[int, int, int]:
 def to_srgb8(light: float, a: float, b: float) -> tuple[int, int, int]:
     """OKLab to 8-bit sRGB, clipped at the gamut."""
     return _srgb8(round(light, 3), round(a, 3), round(b, 3))
+
+
+def mixed(first: Pigment, second: Pigment, share: float) -> Pigment:
+    """The pigment that lies `share` (0..1) of the way from the first to the second."""
+    light, a, b = (x + (y - x) * share for x, y in zip(to_lab(first), to_lab(second), strict=True))
+    return Pigment(light, hypot(a, b), degrees(atan2(b, a)))
 
 
 def pick(rng: np.random.Generator, pigments: tuple[Pigment, ...]) -> Pigment:

@@ -28,12 +28,15 @@ _TOWERS = (
 def _windows(easel: Easel, left: float, right: float, top: float, bottom: float) -> None:
     """Lit panes: many and warm when pleasant, few and grey when not."""
     lit = 0.45 + 0.35 * easel.mood.valence
-    pane = p.SUN if easel.mood.valence > -0.6 else p.GREY
+    pane = easel.either(p.SUN, p.GREY, easel.mood.valence + 0.6)
+    salt = easel.salt(left)
     columns, rows = int((right - left - 3.6) / 5), int((bottom - top - 4) / 7)
     margin = (right - left - 5.0 * columns + 2.0) / 2
     for column in range(columns):
         for row in range(rows):
-            glowing = (7 * column + 5 * row + 3 * column * row + int(left)) % 11 < 11 * lit
+            glowing = (7 * column + 5 * row + 3 * column * row + salt) % 11 < 11 * lit + easel.moment.sway(
+                2.0, 0.8, 2.1 * column + 1.3 * row
+            )
             x, y = left + margin + 5.0 * column, top + 4 + 7.0 * row
             easel.box(
                 x, y, x + 3.0, y + 3.8, pane if glowing else p.DARK, outline=False, still=True, alpha=0.9
@@ -89,7 +92,25 @@ def _street(easel: Easel) -> None:
             _windows(easel, min(x, x + wide), max(x, x + wide), foot - height - 8, foot - 6)
     easel.shape(((59, mood.horizon), (69, mood.horizon), (112, FLOOR), (16, FLOOR)), p.DARK, 0.12)
     for y in (mood.horizon + 12, mood.horizon + 26, mood.horizon + 44):
+        y = easel.moment.carried(y, mood.horizon + 4, mood.horizon + 52, 20)
         easel.line(((64, y), (64, y + 6)), 2.4, p.WHITE, alpha=0.8)
+    if easel.moment.moves:
+        _traffic(easel)
+
+
+def _traffic(easel: Easel) -> None:
+    """Cars, far ones small: on the right away from us, on the left towards us."""
+    top = easel.mood.horizon
+    for car, pigment in enumerate((p.RED, p.BLUE, p.YELLOW, p.WHITE)):
+        side = -1 if car % 2 else 1
+        near = easel.moment.carried(0.06 + 0.46 * car, 0.06, 1.3, -0.45 * side)
+        y, size = top + 62 * near, 1.5 + 9 * near
+        x = 64 + side * (2.5 + 19 * near)
+        alpha = min(1.0, 6 * (near - 0.06))
+        easel.box(x - size, y - size, x + size, y, pigment, outline=False, alpha=alpha)
+        easel.box(
+            x - 0.7 * size, y - 0.9 * size, x + 0.7 * size, y - 0.5 * size, p.DARK, outline=False, alpha=alpha
+        )
 
 
 def city(easel: Easel, spec: Spec) -> None:
@@ -102,35 +123,33 @@ def city(easel: Easel, spec: Spec) -> None:
     if spec.subject == "old_town":
         ground(easel, mood.horizon, p.STONE, -0.1)
         for row in range(3):
+            rng, house = easel.own(row).rng, 0
             x, foot = rng.uniform(-16, -4), mood.horizon + 8 + 20 * row
             while x < 132:
                 width = rng.uniform(15, 20) * mood.closeness**0.6
-                _gabled_house(easel, x, width, (14 + 6 * row) * mood.closeness**0.8, foot + 4)
+                house = house + 1
+                _gabled_house(easel.own(row, house), x, width, (14 + 6 * row) * mood.closeness**0.8, foot + 4)
                 x += width + rng.uniform(0, 4)
         easel.wash(min(124.0, mood.horizon + 52), 128, p.STONE, p.STONE)
         return
     for row in range(2):
+        rng, tower = easel.own(row).rng, 0
         x = rng.uniform(-20, -6)
         while x < 136:
             width = rng.uniform(11, 17) * mood.closeness**0.4
             height = rng.uniform(18, 48) * (1.15 - 0.4 * row) * mood.closeness
             if spec.subject == "towers":
                 height, width = height * 0.55, width * 1.2
-            _tower(
-                easel,
-                x,
-                width,
-                height,
-                mood.horizon + 6 + 26 * row,
-                0.06 - 0.1 * row,
-                int(easel.cast.integers(3)),
-            )
+            tower = tower + 1
+            view = easel.own(row, tower)
+            roof = int(view.cast.integers(3))
+            _tower(view, x, width, height, mood.horizon + 6 + 26 * row, 0.06 - 0.1 * row, roof)
             x += width + rng.uniform(0, 3)
     if spec.subject == "towers":
         x = subject_x(easel, spec)
         for offset, size in ((-13, 0.85), (10, 1.1)):
             _tower(
-                easel,
+                easel.own(9, int(offset > 0)),
                 x + offset,
                 14 * mood.closeness**0.5,
                 64 * mood.closeness * size,
@@ -159,12 +178,14 @@ def lighthouse(easel: Easel, spec: Spec) -> None:
                 outline=False,
             )
     beam = 0.30 + 0.25 * mood.valence
+    turn = easel.moment.sway(0.45, 0.8)  # the lamp turns: one beam comes as the other goes
+    far, tip = 1.8 - 0.4 * abs(turn), easel.moment.sway(0.10, 0.8, 1.0)
     if beam > 0.08:
         for side in (-1, 1):
             view.shape(
-                ((0, -0.85), (side * 1.8, -1.05), (side * 1.8, -0.62)),
+                ((0, -0.85), (side * far, -1.05 + tip), (side * far, -0.62 + tip)),
                 p.SUN,
-                alpha=beam,
+                alpha=max(0.05, beam * (1 + side * turn)),
                 outline=False,
                 still=True,
             )
@@ -240,14 +261,15 @@ def _sails(easel: Easel, pigment: p.Pigment, belly: float) -> None:
 
 
 def _draw_boat(easel: Easel, subject: str) -> None:
-    belly = 0.08 * (1 + easel.mood.valence)
+    belly = 0.08 * (1 + easel.mood.valence) + easel.moment.sway(0.05, 1.4)
     if subject == "sailboat":
         _hull(easel, p.RED)
         _sails(easel, p.WHITE, belly)
     elif subject == "rowing_boat":
         _hull(easel, p.WOOD, 0.62)
         easel.shape(((-0.58, -0.19), (0.66, -0.21), (0.5, -0.11), (-0.5, -0.11)), p.BARK, outline=False)
-        easel.line(((-0.1, -0.25), (-0.55, 0.08)), 0.045, p.SAND)
+        oar = easel.moment.sway(0.16)
+        easel.line(((-0.1, -0.25), (-0.55 + oar, 0.08 - 0.5 * abs(oar))), 0.045, p.SAND)
         easel.oval(0.0, -0.52, 0.09, 0.1, p.Pigment(0.7, 0.07, 55))
         easel.shape(((-0.13, -0.18), (-0.1, -0.42), (0.1, -0.42), (0.13, -0.18)), p.BLUE)
     elif subject == "steamer":
@@ -255,7 +277,17 @@ def _draw_boat(easel: Easel, subject: str) -> None:
         easel.box(-0.45, -0.42, 0.4, -0.2, p.WHITE)
         for x in (-0.22, 0.1):
             easel.box(x, -0.78, x + 0.15, -0.4, p.RED)
-            easel.oval(x - 0.15, -0.92, 0.2, 0.1, p.GREY, 0.1, alpha=0.7, outline=False)
+            smoke = easel.moment.sway(0.08, 1.0, 9 * x)
+            easel.oval(
+                x - 0.15 - smoke,
+                -0.92 - 0.5 * smoke,
+                0.2 + 0.5 * abs(smoke),
+                0.1,
+                p.GREY,
+                0.1,
+                alpha=0.7,
+                outline=False,
+            )
     else:
         _hull(easel, p.WOOD, 0.72)
         for x, tall in ((-0.4, 0.85), (0.02, 1.1), (0.44, 0.8)):
@@ -278,16 +310,20 @@ def boat(easel: Easel, spec: Spec) -> None:
     mood = easel.mood
     sky(easel, spec)
     wave_rows(easel, mood.horizon, p.SEA, rows=3, height=3)
-    view = stage(easel, spec, 62)
+    heave = easel.moment.sway(0.05, 1.0)
+    view = stage(easel, spec, 62).at(easel.moment.sway(0.05, 0.5), heave)
     view.oval(0, 0.1, 0.7, 0.07, p.DEEP, alpha=0.6, outline=False)
-    lean = 9 * mood.agitation * (-1 if spec.side == "left" else 1)
+    lean = 9 * mood.agitation * (-1 if spec.side == "left" else 1) + easel.moment.sway(5.0, 1.0, 1.2)
     easel.canvas.save()
     easel.canvas.rotate(lean, *view.origin)
     _draw_boat(view, spec.subject)
     easel.canvas.restore()
-    low = view.origin[1] + 0.05 * view.scale
+    low = view.origin[1] + (0.05 - 0.7 * heave) * view.scale
     crest = 3.5 * mood.agitation
-    wave = [(x, low + (crest if (x // 9) % 2 else -crest)) for x in range(-30, 170, 9)]
+    drift = easel.moment.flow(14.0) % 18.0
+    wave = [(x + drift, low + (crest if (x // 9) % 2 else -crest)) for x in range(-30, 170, 9)]
+    if easel.moment.moves:
+        wave = [(wave[0][0] - 18, wave[0][1]), (wave[0][0] - 9, wave[1][1]), *wave]
     easel.shape([(LEFT, FLOOR), *wave, (RIGHT, FLOOR)], p.SEA, -0.05, outline=False)
     easel.line(wave, 2.2, p.FOAM, alpha=0.6)
 

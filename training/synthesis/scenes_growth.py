@@ -81,7 +81,7 @@ def forest(easel: Easel, spec: Spec) -> None:
         x = rng.uniform(-6, 134)
         if spec.subject == "path":
             x = x % 46 if i % 2 else 128 - x % 46
-        tree = easel.at(x, y, size, fade=0.5 * mood.haze * (1 - near))
+        tree = easel.at(x, y, size, fade=0.5 * mood.haze * (1 - near)).swaying(0.06, 1.0, 0.8 * i)
         if spec.subject == "pines":
             fir(tree, leaf.lifted(0.10 - 0.10 * near))
         elif spec.subject == "birches":
@@ -103,18 +103,20 @@ def _crown(easel: Easel, leaf: Pigment) -> None:
         (0.17, -0.72, 0.22),
         (0, -0.58, 0.25),
     ):
-        easel.oval(x, y, radius * 1.1, radius, leaf, -0.03 if y > -0.6 else 0.05)
+        stir = easel.moment.sway(0.025, 1.3, 9 * x)
+        easel.oval(x + stir, y + 0.5 * stir, radius * 1.1, radius, leaf, -0.03 if y > -0.6 else 0.05)
 
 
 def _palm(easel: Easel) -> None:
     easel.line(((0, 0), (0.06, -0.4), (0.02, -0.8)), 0.09, p.WOOD, smooth=True)
     sag = 0.16 - 0.14 * easel.mood.valence
+    wind = easel.moment.sway(0.05, 1.2)
     for x, y in ((-0.42, -0.72), (0.46, -0.72), (-0.3, -0.98), (0.34, -0.98), (0.02, -1.1)):
         easel.shape(
             (
                 (0.02, -0.8),
                 (0.02 + 0.6 * (x - 0.02), y - 0.06),
-                (x, y + sag),
+                (x, y + sag + wind * (1 if x > 0 else -1)),
                 (0.02 + 0.5 * (x - 0.02), y + 0.08),
             ),
             p.LEAF,
@@ -126,8 +128,9 @@ def _willow(easel: Easel) -> None:
     easel.oval(0, -0.68, 0.4, 0.26, p.GRASS)
     for i in range(7):
         x = -0.42 + 0.14 * i
+        blown = easel.moment.sway(0.09, 1.0, 0.7 * i)
         easel.line(
-            ((x * 0.8, -0.68), (x * 1.1, -0.4), (x * 1.15, -0.12)),
+            ((x * 0.8, -0.68), (x * 1.1 + 0.4 * blown, -0.4), (x * 1.15 + blown, -0.12)),
             0.09,
             p.GRASS,
             -0.08 * (i % 2),
@@ -143,6 +146,7 @@ def tree(easel: Easel, spec: Spec) -> None:
     ground(easel, mood.horizon + 8, p.GRASS)
     view = stage(easel, spec, 68)
     shadow(view, 0.4)
+    view.swaying(0.06)
     rise = 0.14 * mood.valence
     if spec.subject in ("oak", "blossom", "bare"):
         view.shape(
@@ -165,19 +169,20 @@ def _cabin(easel: Easel) -> None:
     easel.box(-0.5, -0.45, 0.5, 0, p.WOOD)
     easel.shape(((-0.68, -0.4), (0, -0.95), (0.68, -0.4)), p.SNOW)
     easel.box(-0.12, -0.3, 0.1, 0, p.BARK)
-    glow = p.SUN if easel.mood.valence > -0.5 else p.GREY
+    glow = easel.either(p.SUN, p.GREY, easel.mood.valence + 0.5)
     easel.box(0.2, -0.32, 0.4, -0.14, glow)
     easel.box(-0.4, -0.32, -0.22, -0.14, glow)
 
 
 def _snowman(easel: Easel) -> None:
     shadow(easel, 0.4)
+    easel.swaying(0.04, 0.8)
     for y, radius in ((-0.24, 0.27), (-0.6, 0.2), (-0.85, 0.14)):
         easel.oval(0, y, radius, radius, p.SNOW, -0.04)
     easel.box(-0.17, -1.0, 0.17, -0.95, p.DARK, still=True)
     easel.box(-0.11, -1.2, 0.11, -0.97, p.DARK, still=True)
     easel.shape(((0, -0.87), (0.22, -0.83), (0, -0.81)), p.ORANGE, outline=False, still=True)
-    bend = 0.12 * easel.mood.valence
+    bend = 0.12 * easel.mood.valence + easel.moment.sway(0.12)
     for side in (-1, 1):
         easel.line(((side * 0.18, -0.62), (side * 0.46, -0.68 - bend)), 0.04, p.BARK)
     easel.line(((-0.16, -0.7), (0.16, -0.7)), 0.08, p.RED)
@@ -191,7 +196,11 @@ def winter(easel: Easel, spec: Spec) -> None:
     ground(easel, mood.horizon + 4, p.SNOW)
     for i in range(8 if spec.subject == "snowy_pines" else 3):
         size = rng.uniform(20, 30) * mood.closeness ** (1.2 if spec.subject == "snowy_pines" else 0.5)
-        fir(easel.at(rng.uniform(0, 128), mood.horizon + 8 + 3 * i, size), p.PINE, snow=True)
+        fir(
+            easel.at(rng.uniform(0, 128), mood.horizon + 8 + 3 * i, size).swaying(0.05, 1.0, 0.9 * i),
+            p.PINE,
+            snow=True,
+        )
     if spec.subject == "frozen_lake":
         near = mood.closeness**0.7
         easel.oval(64, mood.horizon + 6 + 18 * near, 46 * near, 13 * near, Pigment(0.76, 0.07, 225))
@@ -207,9 +216,23 @@ def winter(easel: Easel, spec: Spec) -> None:
         _cabin(stage(easel, spec, 48))
     elif spec.subject == "snowman":
         _snowman(stage(easel, spec, 56))
-    for _ in range(14):
+    for i in range(14):
         x, y = rng.uniform(0, 128), rng.uniform(0, 128)
+        x += easel.moment.sway(3.0, 0.9, 1.9 * i)
+        y = easel.moment.carried(y, -6, 134, 26)
         easel.oval(x, y, 1.5, 1.5, p.WHITE, 0.05, alpha=0.85, outline=False, still=True)
+
+
+def _gush(easel: Easel, column: tuple[float, float, float], sides: tuple[float, float], lag: float) -> None:
+    """Dark seams that run down the falling water; `column` is its middle, top and foot."""
+    x, top, foot = column
+    for step in range(2):
+        start = (easel.moment.flow(0.65) + lag + 0.5 * step) % 1.0
+        ends = [min(1.0, max(0.0, part)) for part in (start - 0.17, start + 0.17)]
+        places = [
+            (x + sides[0] + (sides[1] - sides[0]) * part, top + 2 + (foot - 5 - top) * part) for part in ends
+        ]
+        easel.line(places, 2.4, p.SEA, 0.1, alpha=0.6 * min(1.0, 8 * (ends[1] - ends[0])), still=True)
 
 
 def _fall(easel: Easel, x: float, top: float, foot: float, width: float) -> None:
@@ -218,6 +241,9 @@ def _fall(easel: Easel, x: float, top: float, foot: float, width: float) -> None
         ((x - width, top), (x + width, top), (x + width + flare, foot), (x - width - flare, foot)), p.FOAM
     )
     for i in (-0.5, 0.15, 0.6):
+        if easel.moment.moves:
+            _gush(easel, (x, top, foot), (i * width, i * (width + flare)), 0.37 * i)
+            continue
         easel.line(
             ((x + i * width, top + 2), (x + i * (width + flare), foot - 3)), 2.4, p.SEA, 0.1, alpha=0.6
         )
@@ -226,7 +252,7 @@ def _fall(easel: Easel, x: float, top: float, foot: float, width: float) -> None
             x + side * width,
             foot,
             width * 0.9,
-            5 + 4 * easel.mood.agitation,
+            5 + 4 * easel.mood.agitation + easel.moment.sway(1.6, 1.2, 2.0 * side),
             p.WHITE,
             alpha=0.75,
             outline=False,
@@ -267,7 +293,10 @@ def waterfall(easel: Easel, spec: Spec) -> None:
         _fall(easel, x, top, foot, half)
     for i in range(3):
         y = foot + 9 + 7 * i
-        wave = [(t, y + 2.5 * mood.agitation * sin(t / 7 * pi)) for t in range(-30, 170, 7)]
+        wave = [
+            (t, y + 2.5 * mood.agitation * sin(t / 7 * pi + easel.moment.flow(5.0)))
+            for t in range(-30, 170, 7)
+        ]
         easel.line(wave, 2.0, p.FOAM, alpha=0.5)
 
 
