@@ -149,7 +149,12 @@ def _like(factor: Tensor, base: Any) -> Tensor:
 
 
 def _device(base: Any) -> Any:
-    """A layer whose weight is fetched for each use (sequential offload) has it on "meta" between them."""
+    """Where it computes. A weight that is fetched for each use lies on the CPU between them (group offload),
+
+    or on "meta" (sequential offload)."""
+    fetched = getattr(getattr(base, "_diffusers_hook", None), "hooks", {}).get("group_offloading")
+    if fetched is not None:
+        return fetched.group.onload_device
     if base.weight.device.type != "meta":
         return base.weight.device
     device = getattr(getattr(base, "_hf_hook", None), "execution_device", None)

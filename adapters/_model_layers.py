@@ -19,7 +19,8 @@ else:
 diffusers = lazy("diffusers")
 transformers = lazy("transformers")
 
-NETWORKS = ("unet", "transformer")  # what denoises: a model has one of them
+NETWORKS = ("unet", "transformer")  # what denoises: a model has one of them, or two of a kind
+TWINS = {"transformer": "transformer_2"}  # networks that share the steps of one model: both wear the same
 _OWN = re.compile(
     r"pipelines(\.\w+)+", re.ASCII
 )  # where networks of this house are, as model_index.json says
@@ -72,6 +73,23 @@ def matching(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> di
     if not found:
         raise ModelError(f"adapter: no layer of {', '.join(modules)} matches {dict(targets)}")
     return dict(sorted(found.items()))
+
+
+def places(modules: Mapping[str, nn.Module], targets: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Layer -> where it is put: at its own place and, where the model has a second network of its kind that
+
+    `targets` do not name, at the same place there. Raises ModelError for a second network of another make.
+    """
+    found: dict[str, tuple[str, ...]] = {name: (name,) for name in matching(modules, targets)}
+    for component, twin in TWINS.items():
+        if component not in targets or component not in modules or twin in targets or twin not in modules:
+            continue
+        for name in matching(modules, {twin: targets[component]}):
+            own = f"{component}.{name.partition('.')[2]}"
+            if own not in found:
+                raise ModelError(f"adapter: {twin} has a layer {name!r} that {component} has not")
+            found[own] = (own, name)
+    return found
 
 
 def shapes(modules: Mapping[str, nn.Module]) -> dict[str, Shape]:

@@ -200,24 +200,33 @@ class Adapter:
         with ExitStack() as stack:
             if train:
                 stack.enter_context(gated.frozen(modules))
-            worn = [stack.enter_context(self._wear(modules, name, train)) for name in self.layers]
+            places = layers.places(modules, targets)
+            worn = [
+                (number, stack.enter_context(self._wear(modules, name, place, train)))
+                for number, name in enumerate(self.layers)
+                for place in places[name]
+            ]
             yield self._setter(worn, strength, skip_neutral=not train)
 
     def _wear(
-        self, modules: Mapping[str, nn.Module], name: str, train: bool
+        self, modules: Mapping[str, nn.Module], name: str, place: str, train: bool
     ) -> AbstractContextManager[gated.GatedLayer]:
+        """Put the weights of layer `name` on the layer at `place`."""
         a, b = self.weights[f"{name}.lora_A.weight"], self.weights[f"{name}.lora_B.weight"]
-        return gated.worn(modules, name, (a, b), self._scaling, train)
+        return gated.worn(modules, place, (a, b), self._scaling, train)
 
-    def _setter(self, worn: Sequence[gated.GatedLayer], strength: float, skip_neutral: bool) -> SetEmotion:
+    def _setter(
+        self, worn: Sequence[tuple[int, gated.GatedLayer]], strength: float, skip_neutral: bool
+    ) -> SetEmotion:
         def set_emotion(rows: Sequence[RowEmotion]) -> None:
             points = _points(rows)
             felt = not skip_neutral or (strength != 0 and bool(points.any()))
             # once here rather than in each hook: hooks run per layer and step
             gate = self._gates(points) * strength if felt else None
             if gate is not None and skip_neutral:
-                gate = gate.detach().to(worn[0].device, worn[0].dtype)
-            for number, layer in enumerate(worn):
+                first = worn[0][1]
+                gate = gate.detach().to(first.device, first.dtype)
+            for number, layer in worn:
                 layer.set_gate(None if gate is None else gate[number])
 
         return set_emotion

@@ -6,7 +6,8 @@
                                                 many captions were too long for the model; written last
 
 Rows of one tensor have one shape, so each size has tensors of its own in a shard: `128x96/latents` of
-pictures, `16/tokens` of sixteen bars. Examples with a feeling for each bar have it there: `16/emotion`.
+pictures, `128x96x16/latents` of clips of 16 frames, `16/tokens` of sixteen bars. Examples with a feeling for
+each bar or frame have it there: `16/emotion`.
 The key is a digest of the data's description and the base model's revision, so a changed picture, caption or
 model makes a new cache. Shards are memory-mapped: a data set larger than memory is fine. This file is the one
 place where a broken example is counted and left out. Knows no loss and no optimiser.
@@ -269,7 +270,7 @@ def _file(example: Example) -> tuple[str, ...]:
 
 def _prepared(prepare: Prepare, examples: Sequence[Example], size: Size) -> dict[str, Tensor]:
     with torch.no_grad():
-        found = prepare(examples, size)
+        found = prepare(examples, size[:2])  # of clips, what is beyond is how many frames they have already
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
     for name, tensor in tensors.items():
         if len(tensor) != len(examples):

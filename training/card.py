@@ -1,4 +1,4 @@
-"""The README.md of a trained adapter: what it is, what it was made from, and how well it did.
+"""What an adapter's folder says of it: README.md, what it was made from and how well it did; adapter.json.
 
 Every figure in it was measured by the run; what was not measured is said to be so.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from studio import catalog
 from studio.emotion.vad import AXES
 from studio.storage import write_atomically
 from training import medium
@@ -53,6 +54,13 @@ def write_card(
     )
     text = "\n\n".join([head, *(f"## {name}\n\n{body}" for name, body in sections.items())])
     write_atomically(folder / "README.md", lambda file: file.write((text + "\n").encode()))
+
+
+def add_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Put values into the `adapter.json` of an adapter's folder. Raises ModelError, StorageError."""
+    card = {**catalog.adapter_card(str(folder)), **facts}
+    data = (json.dumps(card, indent=2) + "\n").encode()
+    write_atomically(folder / "adapter.json", lambda file: file.write(data))
 
 
 def _recipe(recipe: Recipe, facts: Mapping[str, Any]) -> str:

@@ -20,13 +20,14 @@ from studio.errors import InputError, ModelError, nearest
 from studio.ports import Example, OnStep, SetEmotion
 from training.config import Recipe
 
-Size = tuple[int, ...]  # what rows of one tensor have in common: (width, height) in pixels, (bars,)
+# What rows of one tensor have in common: (width, height) in pixels, of clips with (, frames); (bars,).
+Size = tuple[int, ...]
 Fit = Callable[[Example], tuple[Example, Size]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One thing to make: a picture, a piece."""
+    """One thing to make: a picture, a piece, a clip."""
 
     prompt: str
     seed: int
@@ -48,10 +49,12 @@ class Words:
 class Reading:
     """What was read. `points` (N, 3): valence, arousal, dominance, about [-1, 1]; `keeps` (N,): how much of
 
-    what must not be lost each one keeps, on the reader's own scale; to be compared, never taken by itself."""
+    what must not be lost each one keeps, on the reader's own scale; to be compared, never taken by itself.
+    `motion` (N,) of what moves: how much it does."""
 
     points: NDArray[np.float64]
     keeps: NDArray[np.float64]
+    motion: NDArray[np.float64] | None = None
 
 
 class Reader(Protocol):

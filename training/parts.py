@@ -15,6 +15,7 @@ from torch import nn
 from studio.errors import InputError, ModelError
 
 LEARNERS = ("unet", "transformer")  # what a family calls the network that learns
+_SECOND = ("transformer_2",)  # where two networks share the steps: it stays beside the first
 _CPU = torch.device("cpu")
 
 
@@ -29,7 +30,9 @@ class Parts:
             raise ModelError(f"model: nothing to train: it has {known}, neither {' nor '.join(LEARNERS)}")
         self.learner: nn.Module = modules[learner]
         self.others = [
-            module for name, module in modules.items() if name not in LEARNERS and _is_movable(module)
+            module
+            for name, module in modules.items()
+            if name not in (*LEARNERS, *_SECOND) and _is_movable(module)
         ]
         self._device = device
 

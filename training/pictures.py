@@ -92,12 +92,13 @@ def sheet(
     down: Sequence[str],
     title: str,
     axes: tuple[str, str],
+    tile_px: int = TILE_PX,
 ) -> Image.Image:
     """Pictures in rows, top left first, with a name for every column and row; `axes`: what those names are.
 
     Raises ValueError when there is not one picture for every place.
     """
-    tiles = [_tile(picture) for picture in pictures]
+    tiles = [_tile(picture, tile_px) for picture in pictures]
     if len(tiles) != len(across) * len(down):
         raise ValueError(f"{len(tiles)} pictures for {len(across)} x {len(down)} places")
     width, height = tiles[0].size
@@ -127,7 +128,7 @@ def save_png(image: Image.Image, path: Path) -> None:
     write_atomically(path, lambda file: file.write(data.getvalue()))
 
 
-def _tile(picture: NDArray[np.uint8]) -> Image.Image:
+def _tile(picture: NDArray[np.uint8], side_px: int) -> Image.Image:
     image = Image.fromarray(picture)
-    image.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+    image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     return image

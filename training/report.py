@@ -124,6 +124,10 @@ def _control_table(line: Mapping[str, Any], axes: Sequence[str], words: Words) -
     if "control_prompt" in line:
         what = f"Mean {words.kept} score of these {words.many}, on the reader's scale"
         note += f" {what}: {line['control_prompt']:.3f}."
+    if "control_motion_arousal_r" in line:
+        note += (
+            f" How much {words.many} move goes with arousal by r = {line['control_motion_arousal_r']:.2f}."
+        )
     sentence = label_sentence(line, words.many)
     named = f"<p>{sentence}</p>" if sentence else ""
     return _table(head, rows) + named + f"<p class='soft'>{note}</p>"

@@ -30,7 +30,7 @@ from studio.run_lock import only_one
 from studio.storage import check_writable, write_atomically
 from training import cache, checkpoint, config, medium, memory, report, sharding, sweep
 from training.cache import Cache, Source
-from training.card import write_card
+from training.card import add_facts, write_card
 from training.checkpoint import Checkpoint
 from training.config import Recipe
 from training.job import CHECKPOINTS, Job, OnStep, Progress
@@ -118,6 +118,7 @@ def _train(recipe: Recipe, accelerator: Accelerator, plan: Plan | None, on_step:
         facts = _facts(job, dataset, progress) if main else {}
         if main:
             adapter.save(folder / "adapter", half=recipe.save_half)  # whole before strengths are measured
+            add_facts(folder / "adapter", {"pipeline": recipe.pipeline})
             _describe(recipe, facts, progress)
         if shards:
             accelerator.wait_for_everyone()  # for the adapter that all help to measure

@@ -25,6 +25,7 @@ from studio.ports import OnStep
 from studio.settings import Settings
 from studio.storage import check_writable, write_atomically
 from training import control, medium, strength
+from training.card import add_facts
 from training.config import Recipe
 from training.medium import Reader
 from training.pictures import save_png
@@ -88,11 +89,8 @@ def _measured_before(folder: Path, key: str) -> Sweep | None:
 
 def write_range(adapter: Path, found: Sweep) -> None:
     """Put the usable range into an adapter's `adapter.json`, where there is one. Raises StudioError."""
-    if found.strength_range is None:
-        return
-    card = catalog.adapter_card(str(adapter)) | {"strength_range": list(found.strength_range)}
-    data = (json.dumps(card, indent=2) + "\n").encode()
-    write_atomically(adapter / "adapter.json", lambda file: file.write(data))
+    if found.strength_range is not None:
+        add_facts(adapter, {"strength_range": list(found.strength_range)})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("training.sweep", description="Find an adapter's usable strengths.")
     parser.add_argument("adapter", help="an adapter's name or folder")
     parser.add_argument("--out", type=Path, help="folder for sweep.json and sweep.png; outputs/sweeps/NAME")
-    parser.add_argument("--pipeline", help="model family; by default the one of the adapter's model")
+    parser.add_argument("--pipeline", help="model family; by default the one it was trained in")
     parser.add_argument("--model", help="base model; by default the one the adapter was made for")
     parser.add_argument(
         "--reader", help="picture-reader, music-cues, a CLIP folder or hub id; by default the model's own"
@@ -143,7 +141,7 @@ def _measured(given: argparse.Namespace, folder: Path) -> tuple[Sweep, Image.Ima
         why = f"{given.adapter!r} has no weights whose strength could be found"
         raise InputError("adapter", given.adapter, why)
     model = given.model or str(card.get("base_model") or "")
-    name = given.pipeline or catalog.pipeline_of(model)
+    name = given.pipeline or str(card.get("pipeline") or catalog.pipeline_of(model))
     looks = medium.of(name)
     plan = Plan(tuple(given.strengths), given.pictures, looks.prompts, pipeline=name)
     if looks.reader(given.reader or "", model) is None:

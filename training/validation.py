@@ -104,6 +104,8 @@ class Validator:
         if self._labels:
             named = [self._nearest_labels(points) for points in (asked, reading.points)]
             figures |= control.of_labels(*named).figures()
+        if reading.motion is not None:  # of a clip, excitement is to be seen in how it moves, too
+            figures["control_motion_arousal_r"] = control.pearson(asked[:, 1], reading.motion)
         return figures | {"control_prompt": float(reading.keeps.mean())}
 
     def _nearest_labels(self, points: NDArray[np.float64]) -> list[str]:

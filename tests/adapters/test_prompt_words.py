@@ -18,7 +18,7 @@ from studio.errors import EmotionError, InputError, ModelError
 from studio.ports import Wording
 from studio.render import Studio, notes
 from studio.request import RenderRequest
-from studio.wording import mean
+from studio.wording import mean, share, strongest
 from tests.studio import sketch
 from training import config, sweep
 
@@ -90,6 +90,46 @@ def test_the_mean_of_a_curve(text: str, point: tuple[float, ...]) -> None:
     assert mean(parse_curve(text)).as_tuple() == pytest.approx(point, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("text", "length_s", "valence"),
+    [
+        ("v=0@0s, v=1@1s", 4.0, 0.875),  # what the last key says goes on to the end
+        ("v=0@0s, v=1@4s", 4.0, 0.5),
+        ("v=0@0%, v=1@100%", 4.0, 0.5),
+        ("v=-1@2s, v=1@3s", 4.0, -0.25),
+    ],
+)
+def test_the_mean_of_a_curve_in_a_clip(text: str, length_s: float, valence: float) -> None:
+    assert mean(parse_curve(text), length_s).valence == pytest.approx(valence, abs=0.01)
+
+
+def test_the_strongest_key_is_the_first_of_equals() -> None:
+    assert strongest(parse_curve("v=0.2@0, a=-0.9@50%, d=0.4@100%")) == VAD(0, -0.9, 0)
+    assert strongest(parse_curve("v=0.5@0, v=-0.5@100%")) == VAD(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "progress", "between"),
+    [
+        ("joy@1s, fear@2s, awe@4s", 0.0, (0, 0, 0.0)),
+        ("joy@1s, fear@2s, awe@4s", 0.375, (0, 1, 0.5)),
+        ("joy@1s, fear@2s, awe@4s", 0.5, (1, 2, 0.0)),
+        ("joy@1s, fear@2s, awe@4s", 1.0, (2, 2, 0.0)),
+        ("joy@0%, fear@50%", 0.25, (0, 1, 0.5)),
+        ("joy@0%, fear@50%", 0.75, (1, 1, 0.0)),
+        ("joy", 0.3, (0, 0, 0.0)),
+    ],
+)
+def test_a_moment_has_its_share_of_the_keys_around_it(
+    text: str, progress: float, between: tuple[int, int, float]
+) -> None:
+    curve = parse_curve(text)
+    assert share(curve, progress, 4.0) == pytest.approx(between)
+    before, after, later = share(curve, progress, 4.0)
+    mixed = curve.keys[before].emotion.vad.mixed(curve.keys[after].emotion.vad, later)
+    assert mixed.as_tuple() == pytest.approx(curve.at(progress, 4.0).as_tuple())
+
+
 # --- worn by a family -------------------------------------------------------------------------
 
 
@@ -144,6 +184,28 @@ def test_a_curve_is_its_mean_or_travels_where_the_family_can(
         'The image is in the "contentment" emotion',
     ]
     assert made[0].details["told"] == list(travels.told)  # type: ignore[attr-defined]
+
+
+def test_feelings_that_cancel_each_other_are_the_strongest(told: list[RenderRequest]) -> None:
+    asked = sketch.request(emotion="v=0.7, a=0.5, d=0.2@0%, v=-0.9, a=-0.6, d=-0.3@100%", adapters="words")
+    assert mean(asked.curve).distance(NEUTRAL) < 0.15
+    Adapter(Config(least=0.2)).save(catalog.ASSETS / "adapters" / "words")
+    Studio().make([asked])
+    assert told[0].prompt.endswith(f'"{label_of(asked.curve.keys[1].emotion.vad)}" emotion')
+
+
+def test_that_one_feeling_stands_for_a_curve_is_said(
+    told: list[RenderRequest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    curved = sketch.request(emotion="fear@0, joy@100%", adapters="words")
+    result = next(iter(Studio().render([curved], tmp_path / "out")))
+    (note,) = result.notes
+    assert note.startswith("'words' says one feeling for the whole curve")
+    assert note.endswith("the prompt of image/sketch cannot change on the way")
+    assert notes(sketch.request(emotion="fear", adapters="words")) == ()
+    assert notes(sketch.request(emotion="fear@0, joy@100%", adapters="warm")) == ()
+    monkeypatch.setattr(sketch, "PROMPT_TRAVEL", True, raising=False)
+    assert notes(curved) == ()
 
 
 def test_a_title_is_left_alone_and_that_is_said(

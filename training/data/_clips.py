@@ -72,6 +72,9 @@ class ClipDataset(FileDataset[Row]):
         256, "side that frames are cut and scaled to; 0 leaves them whole", min=0, max=2048, step=8, unit="px"
     )
     windows: int = param(1, "windows of each clip, evenly spread from its start to its end", min=1, max=64)
+    least: int = param(
+        0, "fewest frames: a clip shorter than a window gives what it has; 0 leaves it out", min=0, max=1000
+    )
 
     def __post_init__(self) -> None:
         if 0 < self.size_px < MIN_SIDE_PX:
@@ -81,6 +84,9 @@ class ClipDataset(FileDataset[Row]):
             if not getattr(self, name) > 0:
                 why = f"must be above 0, got {getattr(self, name)}"
                 raise InputError(f"dataset.{name}", getattr(self, name), why, "1")
+        if self.least > self.frames:
+            why = f"must not exceed frames ({self.frames}), got {self.least}"
+            raise InputError("dataset.least", self.least, why, str(self.frames))
 
     def said(self, row: Row) -> tuple[Any, ...]:
         return (row.prompt, row.curve.text, sorted(row.attributes.items()))
@@ -103,8 +109,9 @@ class ClipDataset(FileDataset[Row]):
             raise IndexError(f"example {index} of {len(self)}")
         row = self._rows[index // self.windows]
         info = checked(row)
-        start_s = self._start_s(row.clip, info, index % self.windows)
-        times_s = start_s + np.arange(self.frames) / self.rate_hz
+        count = self._count(row.clip, info)
+        start_s = _room_s(info, count, self.rate_hz) * (index % self.windows) / max(1, self.windows - 1)
+        times_s = start_s + np.arange(count) / self.rate_hz
         moods = moods_at(row.curve, times_s, info.length_s)
         frames = frames_at(row.clip, info, times_s, self.size_px)
         facts = {**row.attributes, "file": row.clip.name, "start_s": round(start_s, 3)}
@@ -113,13 +120,21 @@ class ClipDataset(FileDataset[Row]):
             return Example(window, row.prompt, Emotion(mean(moods)), {**facts, "bars": moods})
         return Example(window, row.prompt, row.curve.keys[0].emotion, facts)
 
-    def _start_s(self, clip: Path, info: VideoInfo, window: int) -> float:
-        """The first window at the start, the last at the end."""
-        room_s = (info.frames - 0.5) / info.rate_hz - (self.frames - 1) / self.rate_hz
-        if room_s < 0:
-            needed = f"{self.frames} frames at {self.rate_hz:g} Hz take {self.frames / self.rate_hz:.2f} s"
-            raise InputError("clip", str(clip), f"{clip.name} lasts {info.length_s:.2f} s; {needed}")
-        return room_s * window / max(1, self.windows - 1)
+    def _count(self, clip: Path, info: VideoInfo) -> int:
+        """Frames of its windows: the first begins at the start, the last ends at the end."""
+        if _room_s(info, self.frames, self.rate_hz) >= 0:
+            return self.frames
+        has = math.floor(_room_s(info, 1, self.rate_hz) * self.rate_hz + 1e-6) + 1
+        if 0 < self.least <= has:
+            return has
+        fewest = self.least or self.frames
+        needed = f"{fewest} frames at {self.rate_hz:g} Hz take {fewest / self.rate_hz:.2f} s"
+        raise InputError("clip", str(clip), f"{clip.name} lasts {info.length_s:.2f} s; {needed}")
+
+
+def _room_s(info: VideoInfo, count: int, rate_hz: float) -> float:
+    """For how long `count` frames can begin later and still be there."""
+    return (info.frames - 0.5) / info.rate_hz - (count - 1) / rate_hz
 
 
 def checked(row: Row) -> VideoInfo:

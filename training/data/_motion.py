@@ -20,7 +20,7 @@ from pipelines.portrait._speech import listen
 from studio.audio_in import read_audio
 from studio.emotion import Emotion
 from studio.errors import InputError
-from studio.motion import RATE_HZ
+from studio.motion import RATE_HZ, Motion
 from studio.motion_files import read_motion
 from studio.params import param
 from studio.ports import Example
@@ -92,8 +92,7 @@ class MotionDataset(FileDataset[Row]):
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
         row = self._rows[index // self.windows]
-        words = (row.prompt, row.language) if self.phones and row.prompt else ("", "")
-        take = read_take(row.motion, row.sound, row.format, words)
+        take = read_take(row.motion, row.sound, row.format, self._words(row))
         frames = next((one for one in LENGTHS if one <= min(self.frames, len(take))), 0)
         if not frames:
             why = f"{row.motion.name} lasts {len(take)} frames; a window needs {LENGTHS[-1]}"
@@ -103,19 +102,37 @@ class MotionDataset(FileDataset[Row]):
         attributes = {**row.attributes, "file": row.motion.name, "first_frame": start}
         return Example(take.window(start, frames), row.prompt, row.emotion, attributes)
 
+    @property
+    def takes(self) -> tuple[Row, ...]:
+        """Every take once, its files unopened."""
+        return self._rows
+
+    def recording(self, row: Row) -> tuple[Motion, Speech]:
+        """A whole take at 30 Hz. InputError as for its examples."""
+        return read_recording(row.motion, row.sound, row.format, self._words(row))
+
+    def _words(self, row: Row) -> tuple[str, str]:
+        return (row.prompt, row.language) if self.phones and row.prompt else ("", "")
+
 
 @lru_cache(maxsize=16)  # the windows of a take are asked for one after the other
 def read_take(motion: Path, sound: Path, format: str, words: tuple[str, str]) -> Take:
     """A take at 30 Hz; `words`: transcript and language to align phones with, or empty. InputError."""
+    moved, speech = read_recording(motion, sound, format, words)
+    heard, rows = hearing.features(speech), channels.rows_of(moved)
+    frames = min(len(heard), len(rows))
+    return Take(hearing.padded(heard[:frames], MARGIN), rows[:frames])
+
+
+def read_recording(motion: Path, sound: Path, format: str, words: tuple[str, str]) -> tuple[Motion, Speech]:
+    """The same before anything is made of it: motion at 30 Hz, and what was said. InputError."""
     moved = read_motion(motion, format).at_rate(RATE_HZ)
     speech = _heard(sound, *words)
     apart_s = abs(moved.length_s - speech.length_s)
     if apart_s > max(APART_S, 0.05 * moved.length_s):
         why = f"{motion.name} lasts {moved.length_s:.1f} s and {sound.name} {speech.length_s:.1f} s"
         raise InputError("sound", str(sound), f"{why}: they are no take of one another")
-    heard, rows = hearing.features(speech), channels.rows_of(moved)
-    frames = min(len(heard), len(rows))
-    return Take(hearing.padded(heard[:frames], MARGIN), rows[:frames])
+    return moved, speech
 
 
 def sound_beside(motion: Path) -> Path | None:
