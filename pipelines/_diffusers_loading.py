@@ -27,10 +27,12 @@ diffusers = lazy("diffusers")
 class Family:
     """What a family takes; its file offers one as `FAMILY`.
 
-    `classes`: names that a model_index.json may give, the first of which is built. `half`: what dtype `auto`
-    means on an accelerator. `upcasts_vae`: float16 overflows in autoencoders whose config does not deny it.
+    `classes`: names that a model_index.json may give, the first of which is built; with `as_named` the one
+    that it gives, as parts of one are no parts of another. `half`: what dtype `auto` means on
+    an accelerator. `upcasts_vae`: float16 overflows in autoencoders whose config does not deny it.
     `exact`: parts that stay in float32 whatever the number type is. `guidance`: for models that name none in
-    a studio.json. `options`: for diffusers' from_pretrained.
+    a studio.json. `rows`: pictures that are made at once, as the frames of a window are. `options`: for
+    diffusers' from_pretrained.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Family:
     upcasts_vae: bool = False
     exact: tuple[str, ...] = ()
     guidance: float = 5.0
+    as_named: bool = False
+    rows: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -64,15 +68,15 @@ def read_pipeline(model: str, device: str, dtype: str, family: Family, memory: s
     with foreign_errors(model):
         index = diffusers.DiffusionPipeline.load_config(model)
         _check_family(model, index["_class_name"], family)
-        memory = placement.decide(model, device, number_type, memory)
-        kind = getattr(diffusers, family.classes[0])
+        memory = placement.decide(model, device, number_type, memory, rows=family.rows)
+        kind = getattr(diffusers, index["_class_name"] if family.as_named else family.classes[0])
         dtypes = {"default": number_type, **dict.fromkeys(family.exact, torch.float32)}
         wanted = dtypes if family.exact else number_type
-        pipe = _read(kind, model, dtype=wanted, **{**_left_out(index), **family.options})
+        pipe = from_safetensors(kind, model, dtype=wanted, **{**_left_out(index), **family.options})
     if family.upcasts_vae and number_type == torch.float16 and pipe.vae.config.force_upcast:
         pipe.vae.to(torch.float32)  # before it is placed: an offloaded part keeps its number type
     if memory in placement.UNDECIDED:  # its files were not here before
-        memory = placement.decide(model, device, number_type, memory)
+        memory = placement.decide(model, device, number_type, memory, rows=family.rows)
     return Read(pipe, device, memory)
 
 
@@ -87,8 +91,8 @@ def ready(pipe: Any, device: str, memory: str = "fast") -> Any:
     return pipe
 
 
-def _read(kind: Any, model: str, **options: Any) -> Any:
-    """The pipeline from its safetensors, those in half precision (`.fp16.`) where a model has no others."""
+def from_safetensors(kind: Any, model: str, **options: Any) -> Any:
+    """A pipeline or network from safetensors, those in half precision (`.fp16.`) if there are no others."""
     try:
         return kind.from_pretrained(model, use_safetensors=True, **options)
     except OSError as error:

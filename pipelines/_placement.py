@@ -38,12 +38,14 @@ def free_bytes(device: str) -> int | None:
     return max(0, int(free) - preflight.RESERVE_BYTES)
 
 
-def decide(model: str, device: str, dtype: torch.dtype, memory: str, free: int | None = None) -> str:
+def decide(
+    model: str, device: str, dtype: torch.dtype, memory: str, free: int | None = None, rows: int = 1
+) -> str:
     """The way to place `model` that `memory` asks for; "auto" and "fits" become one where that is known.
 
-    `free`: bytes, asked of the device when None. Weights are known to the byte, what a step holds besides is
-    estimated: a way that a person named is refused only when its weights alone do not fit. Raises
-    MemoryShortage, and InputError for an unknown word.
+    `free`: bytes, asked of the device when None. `rows`: pictures that are made at once. Weights are known to
+    the byte, what a step holds besides is estimated: a way that a person named is refused only when its
+    weights alone do not fit. Raises MemoryShortage, and InputError for an unknown word.
     """
     if memory not in (*MEMORY, *UNDECIDED):
         raise InputError(
@@ -55,7 +57,7 @@ def decide(model: str, device: str, dtype: torch.dtype, memory: str, free: int |
     found = preflight.read(model)
     if found is None:  # a hub id that loading will download
         return memory
-    work = preflight.Work(dtype=str(dtype).removeprefix("torch."))
+    work = preflight.Work(rows=rows, dtype=str(dtype).removeprefix("torch."))
     if memory in UNDECIDED:
         return _chosen(found, work, free, fits=memory == "fits")
     preflight.check_weights(found, work, memory, free)
@@ -110,7 +112,7 @@ def layer_by_layer(pipe: Any, device: str) -> None:
 
 def makes_clips(pipe: Any) -> bool:
     """Whether what is decoded moves."""
-    return "temperal_downsample" in pipe.vae.config  # the spelling is diffusers'
+    return preflight.decodes_clips(pipe.vae.config)
 
 
 def _keep_beside_decoder(pipe: Any) -> None:
@@ -124,8 +126,9 @@ def _keep_beside_decoder(pipe: Any) -> None:
 
 
 def store_in_fp8(pipe: Any) -> None:
-    """Keep the backbone's weights in float8_e4m3fn between uses, norms and embeddings as they are."""
-    backbone = getattr(pipe, "transformer", None) or pipe.unet
-    if not hasattr(backbone, "enable_layerwise_casting"):
-        raise ModelError(f"memory: 'fp8' does nothing for a {type(backbone).__name__}; use 'offload'")
-    backbone.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=backbone.dtype)
+    """Keep the networks' weights in float8_e4m3fn between uses, norms and embeddings as they are."""
+    named = (pipe.components.get(name) for name in ("transformer", "transformer_2", "unet"))
+    for network in (one for one in named if one is not None):
+        if not hasattr(network, "enable_layerwise_casting"):
+            raise ModelError(f"memory: 'fp8' does nothing for a {type(network).__name__}; use 'offload'")
+        network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=network.dtype)

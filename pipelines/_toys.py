@@ -37,6 +37,19 @@ def t5_tokenizer(length: int) -> Any:
     return transformers.T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=length)
 
 
+def t5_encoder(tokenizer: Any, width: int) -> Any:
+    config = transformers.T5Config(
+        vocab_size=len(tokenizer),
+        d_model=width,
+        d_kv=8,
+        d_ff=2 * width,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+    )
+    return transformers.T5EncoderModel(config)
+
+
 def lively(network: Any) -> Any:
     """`network` with weights large enough that each layer keeps the size of what it gets: small ones fade."""
     with torch.no_grad():

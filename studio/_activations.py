@@ -7,9 +7,9 @@ The factors were fitted to peaks of tensor memory, counted allocation by allocat
 published configurations of Stable Diffusion 1.5, SDXL, SD3-medium and FLUX.1-dev at 512 and 1024 px, one and
 four rows, bfloat16, with an emotion LoRA in float32 for training: every estimate is within a factor 1.4 of
 the count (tests/studio/test_preflight.py holds the counts). Those for clips were counted on networks without
-data (PyTorch's meta device) with the configurations of Wan 2.1 and Wan2.2 Animate. Not in it: convolution
-workspaces and what an allocator rounds up; attention is PyTorch's own, which keeps no matrix of tokens by
-tokens.
+data (PyTorch's meta device) with the configurations of Wan 2.1, Wan2.2 Animate and TI2V, and of LTX-Video's
+decoder. Not in it: convolution workspaces and what an allocator rounds up; attention is PyTorch's own, which
+keeps no matrix of tokens by tokens.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _AUTOCAST_NORMS = 1.7  # on a resnet's share: autocast's norms work, and keep, i
 _CHECKPOINT_AGAIN = 2.0  # kept by the block that is run again, and its gradients
 _DECODER_HOLDS = 3.0
 _CLIP_DECODER_HOLDS = 52.0  # four frames at once, and for each convolution the last frames of the step before
+_RESIDUAL_DECODER_HOLDS = 1.62  # times as much, where blocks have a second way around them
+_WHOLE_CLIP_DECODER_HOLDS = 34.4  # a pixel of every frame: all are decoded at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,24 @@ def decoder(config: Mapping[str, Any], pixels: int, frames: int = 1) -> float:
 
     Of a clip the frames themselves count too, twice while the newest are appended.
     """
+    if decodes_whole_clips(config):
+        return _WHOLE_CLIP_DECODER_HOLDS * frames * pixels
     if decodes_clips(config):
-        return (_CLIP_DECODER_HOLDS * int(config.get("base_dim") or 96) + 2 * 3 * frames) * pixels
+        width = int(config.get("decoder_base_dim") or config.get("base_dim") or 96)
+        holds = _CLIP_DECODER_HOLDS * (_RESIDUAL_DECODER_HOLDS if config.get("is_residual") else 1)
+        return (holds * width / int(config.get("patch_size") or 1) ** 2 + 2 * 3 * frames) * pixels
     widths = config.get("block_out_channels") or [config.get("base_dim") or 128]
     return _DECODER_HOLDS * int(widths[min(1, len(widths) - 1)]) * pixels
 
 
 def decodes_clips(config: Mapping[str, Any]) -> bool:
     """Whether an autoencoder's config is one for moving pictures."""
-    return "temperal_downsample" in config  # the spelling is diffusers'
+    return "temperal_downsample" in config or decodes_whole_clips(config)  # the spelling is diffusers'
+
+
+def decodes_whole_clips(config: Mapping[str, Any]) -> bool:
+    """Whether it is one that works on all frames together, as LTX-Video's does, and not on some at a time."""
+    return "spatio_temporal_scaling" in config
 
 
 def tokens(config: Mapping[str, Any], latents: tuple[int, int], channels: int) -> float:

@@ -22,11 +22,13 @@ from studio.lazy import lazy
 hub = lazy("huggingface_hub")
 
 _BACKBONES = ("transformer", "unet")
+_SECOND = "transformer_2"  # of models that divide the steps between two networks of one kind
 _NOT_LOADED = ("safety_checker",)
 _STEMS = ("diffusion_pytorch_model", "model")
 _LONGEST_HEADER = 100_000_000
 _DEFAULT_SIZE_PX = 1024
-_CLIP_PX, _CLIP_FRAMES = (832, 480), 81  # of models that make clips, whose configs name no size
+# Of models that make clips, whose configs name neither: (size in px, frames) by what a latent pixel covers.
+_CLIPS = {8: ((832, 480), 81), 16: ((1280, 704), 121), 32: ((704, 480), 121)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,43 +66,68 @@ class Model:
         return next((self.components[name] for name in _BACKBONES if name in self.components), None)
 
     @property
+    def networks(self) -> list[Component]:
+        """The backbone and, in a model that has two, the other one; one of them works at a time."""
+        return [part for part in (self.backbone, self.components.get(_SECOND)) if part is not None]
+
+    @property
     def decoder(self) -> Component | None:
         return self.components.get("vae")
 
     @property
     def scale(self) -> int:
         """Pixels of a picture along one latent pixel."""
-        widths = self.decoder.config.get("block_out_channels") if self.decoder else None
+        config = self._decoding
+        if side := config.get("scale_factor_spatial") or config.get("spatial_compression_ratio"):
+            return int(side)
+        if halvings := config.get("spatio_temporal_scaling"):
+            return int(config.get("patch_size") or 1) << list(halvings).count(True)
+        widths = config.get("block_out_channels")
         return 2 ** (len(widths) - 1) if widths else 8
 
     @property
     def channels(self) -> int:
-        config = self.decoder.config if self.decoder else {}
+        config = self._decoding
         return int(config.get("latent_channels") or config.get("z_dim") or 4)
 
     @property
     def makes_clips(self) -> bool:
-        return self.decoder is not None and _activations.decodes_clips(self.decoder.config)
+        return _activations.decodes_clips(self._decoding)
+
+    @property
+    def _decoding(self) -> Mapping[str, Any]:
+        return self.decoder.config if self.decoder else {}
 
     @property
     def native_frames(self) -> int:
         """Frames that are made at once."""
-        return _CLIP_FRAMES if self.makes_clips else 1
+        return self._usual_clip[1] if self.makes_clips else 1
+
+    @property
+    def _usual_clip(self) -> tuple[tuple[int, int], int]:
+        return _CLIPS.get(self.scale, _CLIPS[8])
+
+    @property
+    def guides_in_turn(self) -> bool:
+        """Whether the two passes of guidance come after each other, or are rows of one."""
+        return self.makes_clips and not _activations.decodes_whole_clips(self._decoding)
 
     def latent_frames(self, frames: int) -> int:
         """Frames of latents for so many of a clip; one more where a picture goes in beside them."""
-        if not self.makes_clips or self.decoder is None:
+        if not self.makes_clips:
             return 1
         beside = 1 if self.backbone and "motion_encoder_size" in self.backbone.config else 0
-        halvings = [bool(halved) for halved in self.decoder.config["temperal_downsample"]].count(True)
-        return (frames - 1) // (1 << halvings) + 1 + beside
+        config = self._decoding
+        halved = config.get("temperal_downsample") or config["spatio_temporal_scaling"]
+        each = config.get("temporal_compression_ratio") or 1 << [bool(one) for one in halved].count(True)
+        return (frames - 1) // int(each) + 1 + beside
 
     @property
     def native_px(self) -> tuple[int, int]:
         """(width, height) the model was trained at, as far as its backbone says; or a usual one."""
         size = self.backbone.config.get("sample_size") if self.backbone else None
         if not size:
-            return _CLIP_PX if self.makes_clips else (_DEFAULT_SIZE_PX, _DEFAULT_SIZE_PX)
+            return self._usual_clip[0] if self.makes_clips else (_DEFAULT_SIZE_PX, _DEFAULT_SIZE_PX)
         height, width = size if isinstance(size, list) else (size, size)
         return int(width) * self.scale, int(height) * self.scale
 

@@ -225,9 +225,12 @@ def check_base(adapter: str, model: str) -> None:
         raise ModelError(f"adapter: {adapter!r} was made for model {base!r}, not for {model!r}")
 
 
-def default_adapters(model: str) -> tuple[str, ...]:
-    """The adapters an embedded model wears when nobody names any."""
-    return tuple(name for name in adapters() if _is_default_for(name, model))
+def default_adapters(model: str, pipeline: str = DEFAULT_PIPELINE) -> tuple[str, ...]:
+    """The adapters an embedded model wears when nobody names any: those that were trained in this family,
+    and only where there is none, those that name no family."""
+    found = {name: adapter_card(name).get("pipeline") for name in adapters() if _is_default_for(name, model)}
+    own = tuple(name for name, family in found.items() if family == pipeline)
+    return own or tuple(name for name, family in found.items() if not family)
 
 
 def _is_default_for(name: str, model: str) -> bool:
@@ -269,8 +272,9 @@ def revision(folder: str | Path) -> str:
 
 
 def _downloaded_commit(hub_id: str) -> str:
-    found = hub.try_to_load_from_cache(hub_id, "model_index.json") if HUB_ID.fullmatch(hub_id) else None
-    return Path(found).parent.name if isinstance(found, str) else hub_id
+    files = ("model_index.json", "config.json") if HUB_ID.fullmatch(hub_id) else ()  # a model, one network
+    found = (hub.try_to_load_from_cache(hub_id, file) for file in files)
+    return next((Path(one).parent.name for one in found if isinstance(one, str)), hub_id)
 
 
 def _weight_files(root: Path) -> Iterable[Path]:

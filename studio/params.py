@@ -147,6 +147,8 @@ def _convert(spec: ParamSpec, value: Any) -> Any:
         return value
     if isinstance(value, bool) or value is None:
         raise wrong
+    if isinstance(value, str) and spec.unit:  # "4s", "512 px"
+        value = value.strip().removesuffix(spec.unit)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

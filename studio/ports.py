@@ -54,6 +54,8 @@ class Pipeline(Protocol):
     prompt, `PROMPT_IS_TITLE = True`: it may be empty, and names what is made. Where a feeling does something
     without an adapter, `WITHOUT_ADAPTER` says what: the words after "emotion 'joy'"; "" where it does all.
     A family that can change its prompt on the way says `PROMPT_TRAVEL = True` and follows a request's `told`.
+    Where parameters name weights besides the model, `weights(request)` gives their folders or hub ids, and
+    the loaded pipeline has `dress(request)`, which puts them on before any adapter is.
     """
 
     @classmethod

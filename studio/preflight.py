@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from studio import _activations
+from studio._activations import decodes_clips as decodes_clips
 from studio._model_files import Model as Model
 from studio._model_files import read as read
 from studio.errors import ModelError
@@ -73,7 +74,7 @@ def estimate(model: Model, work: Work, training: Training | None = None) -> Esti
     held = _activations.backbone(config, (width, height), model.channels, autocast, through)
     if held is None:  # a backbone of an unknown kind: its weights, at least, are certain
         held = _activations.Elements(0, 0, 0)
-    one_pass = config.get("guidance_embeds") or model.makes_clips  # which takes its two after each other
+    one_pass = config.get("guidance_embeds") or model.guides_in_turn
     passes = 2 if work.guided and not one_pass else 1
     denoising = round(held.render * work.rows * passes * bytes_each)
     if training is not None:
@@ -153,13 +154,13 @@ def _settings(work: Work, fits: Work, place: str, needed: int, model: Model) -> 
 def _needs(
     model: Model, weights: Mapping[str, int], bytes_each: int, denoising: int, decoding: int
 ) -> dict[str, int]:
-    backbone, decoder = model.backbone, model.decoder
-    own = weights[backbone.name] if backbone else 0
+    networks, decoder = model.networks, model.decoder
+    own = max((weights[part.name] for part in networks), default=0)  # of two, one is there at a time
     decoder_weights = weights[decoder.name] if decoder else 0
-    others = [count for name, count in weights.items() if backbone is None or name != backbone.name]
+    others = [count for name, count in weights.items() if name not in {part.name for part in networks}]
     held = max(denoising, decoding)
     whole = sum(weights.values())
-    saved = backbone.in_matrices * (bytes_each - 1) if backbone else 0
+    saved = sum(part.in_matrices for part in networks) * (bytes_each - 1)
     # previews of pictures decode between steps, so the decoder stays beside the backbone
     offload = max([*others, own + decoder_weights + denoising, decoder_weights + decoding])
     largest = max((part.largest for part in model.components.values()), default=0) * bytes_each
@@ -185,7 +186,7 @@ def _trained(
     elements = held.checkpointed if training.checkpointing else held.train
     activations = round(elements * work.rows * BYTES[work.dtype])
     adapter = training.adapter_parameters * (_ADAMW + (4 if training.averaged else 0))
-    own = weights[model.backbone.name] if model.backbone else 0
+    own = sum(weights[part.name] for part in model.networks)
     whole = max(sum(weights.values()) + adapter + drawing, own + adapter + activations)
     how = " with gradient checkpointing" if training.checkpointing else ""
     assumed = _assumed(work, work.size_px or model.native_px, work.frames or model.native_frames) + how
@@ -195,14 +196,14 @@ def _trained(
 def _decoding(model: Model, size: tuple[int, int], frames: int, dtype: str) -> int:
     """Bytes for decoding, which goes row by row.
 
-    Of the models with several text encoders some run their decoder in float32 where float16 overflows; all
-    that make clips do.
+    Of the models with several text encoders some run their decoder in float32 where float16 overflows; those
+    that make clips frame by frame do.
     """
     if model.decoder is None:
         return 0
     upcast = model.decoder.config.get("force_upcast") and "text_encoder_2" in model.components
     elements = _activations.decoder(model.decoder.config, size[0] * size[1], frames)
-    exact = model.makes_clips or (upcast and dtype == "float16")
+    exact = model.guides_in_turn or (upcast and dtype == "float16")
     return round(elements * (4 if exact else BYTES[dtype]))
 
 

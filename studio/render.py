@@ -117,7 +117,10 @@ class Studio:
             log.info("memory ran out; trying %d at a time", limit)
 
     def _loaded(self, request: RenderRequest) -> tuple[Pipeline, list[Adapter]]:
-        return self._pipeline(request), [self._adapter(use.name) for use in request.adapters]
+        pipeline = self._pipeline(request)
+        if dress := getattr(pipeline, "dress", None):  # before adapters are put on what it changes
+            _translated(f"model: {request.model!r}", lambda: dress(request))
+        return pipeline, [self._adapter(use.name) for use in request.adapters]
 
     def _pipeline(self, request: RenderRequest) -> Pipeline:
         location = catalog.find_model(request.model)
@@ -176,7 +179,14 @@ def versions(request: RenderRequest) -> dict[str, Any]:
         **{name: _library_version(name) for name in _LIBRARIES},
         "model": catalog.revision(catalog.find_model(request.model)),
         "adapters": {use.name: catalog.revision(catalog.find_adapter(use.name)) for use in request.adapters},
+        **({"weights": named} if (named := _named_weights(request)) else {}),
     }
+
+
+def _named_weights(request: RenderRequest) -> dict[str, str]:
+    """Revisions of what parameters name, by folder name or hub id."""
+    folders = {one: Path(one).name if Path(one).is_dir() else one for one in request.weights}
+    return {name: catalog.revision(folder) for folder, name in folders.items()}
 
 
 def notes(request: RenderRequest) -> tuple[str, ...]:

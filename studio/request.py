@@ -87,7 +87,7 @@ class RenderRequest:
             "negative_prompt": _text(given, "negative_prompt"),
             "curve": _curve(given.pop("emotion", "neutral")),
             "seed": _seed(given.pop("seed", None)),
-            "adapters": _adapters(given.pop("adapters", None), model),
+            "adapters": _adapters(given.pop("adapters", None), model, pipeline),
             "inputs": _inputs(given.pop("inputs", {}), getattr(module, "INPUTS", ())),
         }
         request = cls(pipeline, model, params=_params(module.Params, given), **fields)
@@ -108,6 +108,12 @@ class RenderRequest:
         words = [getattr(self.params, spec.name) for spec in params.specs(family) if spec.is_title]
         return words[0] if words else ""
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Folders or hub ids of weights that parameters name, besides the model and its adapters."""
+        named = getattr(catalog.load("pipeline", self.pipeline), "weights", None)
+        return tuple(named(self)) if named else ()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `parse` reads back to an equal request."""
         settings = dataclasses.asdict(self.params)
@@ -127,6 +133,7 @@ class RenderRequest:
         """Hash of everything that determines the output, model and adapter revisions included."""
         revisions = [catalog.revision(catalog.find_model(self.model))]
         revisions += [catalog.revision(catalog.find_adapter(use.name)) for use in self.adapters]
+        revisions += [catalog.revision(folder) for folder in self.weights]
         files = [(name, _digest(path)) for name, path in self.inputs]
         text = json.dumps([self.to_dict(), revisions, files], sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -175,10 +182,10 @@ def _seed(value: Any) -> int:
     return int(params.check(spec, value))
 
 
-def _adapters(value: Any, model: str) -> tuple[AdapterUse, ...]:
+def _adapters(value: Any, model: str, pipeline: str) -> tuple[AdapterUse, ...]:
     """`None` means the model's own; "" or "none" means bare; else names with optional strengths."""
     if value is None:
-        return tuple(AdapterUse(name) for name in catalog.default_adapters(model))
+        return tuple(AdapterUse(name) for name in catalog.default_adapters(model, pipeline))
     uses = parse_adapters(value)
     for use in uses:
         catalog.check_base(use.name, model)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines import _flow_loss as flow_loss
 from pipelines.image import _pictures as pictures
 from pipelines.image import _rows as rows
 from pipelines.image._pipeline import PicturePipeline, Texts
 from studio.emotion import VAD
-from studio.errors import InputError
 from studio.lazy import lazy
 from studio.ports import OnStep, SetEmotion, Step
 from studio.request import RenderRequest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-diffusers, training_utils = lazy("diffusers"), lazy("diffusers.training_utils")
+diffusers = lazy("diffusers")
 
 PATCH = 2  # latents that one token covers, each way, in all families here
 
@@ -122,10 +122,10 @@ class FlowPipeline(PicturePipeline):
         texts = {name: tensor.to(self._network.device) for name, tensor in tensors.items()}
         latents = texts.pop("latents").float()
         noise = torch.randn(latents.shape, generator=generator).to(latents)
-        sigmas = self._drawn_sigmas(latents.shape, generator).to(latents)
-        share = sigmas.view(-1, 1, 1, 1)
+        shift = _shift(self.pipe.scheduler, latents.shape)
+        sigmas = flow_loss.drawn_sigmas(len(latents), shift, generator).to(latents)
         set_emotion(list(emotions))
-        made = self.velocity((1 - share) * latents + share * noise, sigmas, texts, None)
+        made = self.velocity(flow_loss.noised(latents, noise, sigmas), sigmas, texts, None)
         return made, noise - latents, sigmas * self.pipe.scheduler.config.num_train_timesteps
 
     def loss(
@@ -137,18 +137,8 @@ class FlowPipeline(PicturePipeline):
         snr_gamma: float | None = None,
     ) -> Tensor:
         """Scalar mean squared error of `predict`. InputError for `snr_gamma`: no such weight here."""
-        if snr_gamma is not None:
-            why = f"flow matching has no min-SNR weight, got {snr_gamma}; leave it out for this family"
-            raise InputError("snr_gamma", snr_gamma, why)
-        made, wanted, _ = self.predict(tensors, emotions, set_emotion, generator)
-        return torch.nn.functional.mse_loss(made.float(), wanted.float())
-
-    def _drawn_sigmas(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """(R,) noise shares: logit-normal, then shifted as the sampler shifts its own at this size."""
-        drawn: Tensor = training_utils.compute_density_for_timestep_sampling(
-            "logit_normal", shape[0], logit_mean=0.0, logit_std=1.0, generator=generator
-        )
-        return drawn / (drawn + (1 - drawn) / _shift(self.pipe.scheduler, shape))
+        found = self.predict(tensors, emotions, set_emotion, generator)
+        return flow_loss.squared_error(found, snr_gamma)
 
 
 def _clean(latents: Tensor, velocity: Tensor, sigma: Tensor) -> Tensor:

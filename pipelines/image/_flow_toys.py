@@ -1,4 +1,4 @@
-"""Parts of toy models that only flow-matching families have: T5, a Qwen3 reader with its tokenizer.
+"""Parts of toy models that only flow-matching picture families have: a Qwen3 reader with its tokenizer.
 
 The classes are the real ones, only small and with random weights. Knows no family.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines._toys import lively as lively
+from pipelines._toys import t5_encoder as t5_encoder
 from pipelines._toys import t5_tokenizer as t5_tokenizer
 from studio.lazy import lazy
 
@@ -21,19 +22,6 @@ _CHAT = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-
-
-def t5_encoder(tokenizer: Any, width: int) -> Any:
-    config = transformers.T5Config(
-        vocab_size=len(tokenizer),
-        d_model=width,
-        d_kv=8,
-        d_ff=2 * width,
-        num_layers=2,
-        num_heads=4,
-        feed_forward_proj="gated-gelu",
-    )
-    return transformers.T5EncoderModel(config)
 
 
 def chat_tokenizer(length: int) -> Any:

@@ -60,15 +60,20 @@ class Denoiser:
     guidance: float
 
     def run(
-        self, noise: Tensor, generators: list[torch.Generator], feel: Callable[[float], None]
+        self,
+        noise: Tensor,
+        generators: list[torch.Generator],
+        feel: Callable[[float], None],
+        begin: int | None = None,
     ) -> Iterator[tuple[Tensor, Callable[[], Tensor]]]:
         """Yield latents (R, C, h, w) after each step, with a function that estimates the clean latents.
 
-        `feel(progress)` is called before each forward pass, progress from 0 to 1.
+        `feel(progress)` is called before each forward pass, progress from 0 to 1. With `begin`, the number of
+        the first step (see `begun`), `noise` are latents that are noised for it.
         """
-        latents = noise * self.scheduler.init_noise_sigma
+        latents = noise * self.scheduler.init_noise_sigma if begin is None else noise
         extra = self._noise_source(generators)
-        timesteps = self.scheduler.timesteps
+        timesteps = self.scheduler.timesteps[begin or 0 :]
         for number, timestep in enumerate(timesteps):
             feel(number / max(1, len(timesteps) - 1))
             scaled = self.scheduler.scale_model_input(latents, timestep)
@@ -100,3 +105,25 @@ class Denoiser:
         elif kind == "epsilon":
             clean = (scaled - noise * predicted) / signal.clamp(min=1e-3)
         return clean
+
+
+def leading_to(clean: Tensor, scheduler: Any, scaled: Tensor, timestep: Tensor) -> Tensor:
+    """The prediction that implies these clean latents: `Denoiser`'s estimate of them, the other way round."""
+    share = scheduler.alphas_cumprod[int(timestep.round().clamp(min=0))].to(scaled)
+    signal, noise = share.sqrt(), (1 - share).sqrt().clamp(min=1e-3)
+    kind = scheduler.config.prediction_type
+    if kind == "v_prediction":
+        return (signal * scaled - clean) / noise
+    return clean if kind == "sample" else (scaled - signal * clean) / noise
+
+
+def begun(scheduler: Any, latents: Tensor, noise: Tensor, strength: float) -> tuple[Tensor, int]:
+    """Clean latents (R, ...) noised so far that the last `strength` (0 to 1) of the steps draws them anew,
+
+    and the number of the first of these steps. The scheduler is set to begin there."""
+    steps = scheduler.num_inference_steps
+    begin = (steps - max(1, min(steps, round(steps * strength)))) * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(begin)
+    first = scheduler.timesteps[begin : begin + 1].expand(len(latents))
+    return scheduler.add_noise(latents, noise, first), begin

@@ -15,10 +15,9 @@ from pipelines.image import _pictures as pictures
 from pipelines.image import _rows as rows
 from pipelines.image import _sd_sampling as sampling
 from pipelines.image._pipeline import PicturePipeline
-from studio.emotion import VAD
 from studio.lazy import lazy
 from studio.params import param
-from studio.ports import OnStep, SetEmotion, Step
+from studio.ports import OnStep, RowEmotion, SetEmotion, Step
 from studio.request import RenderRequest
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class UNetPipeline(PicturePipeline):
     def predict(
         self,
         tensors: Mapping[str, Tensor],
-        emotions: Sequence[VAD],
+        emotions: Sequence[RowEmotion],
         set_emotion: SetEmotion,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,23 +111,38 @@ class UNetPipeline(PicturePipeline):
 
         timesteps (R,). `generator` (CPU) draws noise and timesteps: the same one sees the same noise.
         """
-        scheduler, unet = self._noise_schedule, self.pipe.unet
-        weight = next(unet.parameters())  # `unet.device` walks through every layer, each time it is asked
+        scheduler = self._noise_schedule
+        weight = next(
+            self.pipe.unet.parameters()
+        )  # `unet.device` walks through every layer, each time it is asked
         latents = _like(tensors["latents"], weight)
         told = {**tensors, **self._told(tensors, self._size_of(latents))}
         given = {name: _like(tensor, weight) for name, tensor in told.items()}
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        noise = self._noise(latents.shape, generator).to(latents)
         last = scheduler.config.num_train_timesteps
         timesteps = torch.randint(0, last, (len(latents),), generator=generator).to(weight.device)
-        set_emotion(list(emotions))
+        set_emotion(self._felt(emotions, latents))
         noisy = scheduler.add_noise(latents, noise, timesteps)
-        made = unet(noisy, timesteps, **self._conditions(given), return_dict=False)[0]
+        made = self._run(noisy, timesteps, self._conditions(given))
         return made, _target(scheduler, latents, noise, timesteps), timesteps
+
+    def _noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        """Noise as the network learns to take it away."""
+        return torch.randn(shape, generator=generator)
+
+    def _felt(self, emotions: Sequence[RowEmotion], latents: Tensor) -> list[RowEmotion]:
+        """The emotions as the network's layers are told of them."""
+        return list(emotions)
+
+    def _run(self, noisy: Tensor, timesteps: Tensor, conditions: Mapping[str, Any]) -> Tensor:
+        """What the network makes of noisy rows, in their shape."""
+        made: Tensor = self.pipe.unet(noisy, timesteps, **conditions, return_dict=False)[0]
+        return made
 
     def loss(
         self,
         tensors: Mapping[str, Tensor],
-        emotions: Sequence[VAD],
+        emotions: Sequence[RowEmotion],
         set_emotion: SetEmotion,
         generator: torch.Generator,
         snr_gamma: float | None = None,

@@ -9,7 +9,6 @@ from pipelines import _wan_toys as wan_toys
 from studio.lazy import lazy
 
 diffusers = lazy("diffusers")
-transformers = lazy("transformers")
 
 _TEXT_TOKENS = 512  # the network counts on so many
 _WIDTH, _FACE_PX, _PICTURE_PX = 16, 16, 28
@@ -24,8 +23,8 @@ def tiny(seed: int) -> Any:
             text_encoder=wan_toys.umt5_encoder(tokenizer, _WIDTH),
             vae=wan_toys.autoencoder(),
             scheduler=wan_toys.scheduler(shift=5.0),
-            image_processor=_image_processor(),
-            image_encoder=_image_encoder(),
+            image_processor=wan_toys.image_processor(_PICTURE_PX),
+            image_encoder=wan_toys.image_encoder(_WIDTH, _PICTURE_PX),
             transformer=toys.lively(_transformer()),
         )
 
@@ -50,20 +49,3 @@ def _transformer() -> Any:
         face_encoder_num_heads=2,
         inject_face_latents_blocks=2,
     )
-
-
-def _image_encoder() -> Any:
-    config = transformers.CLIPVisionConfig(
-        hidden_size=_WIDTH,
-        intermediate_size=2 * _WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=_PICTURE_PX,
-        patch_size=14,
-    )
-    return transformers.CLIPVisionModel(config)
-
-
-def _image_processor() -> Any:
-    side = {"height": _PICTURE_PX, "width": _PICTURE_PX}
-    return transformers.CLIPImageProcessor(size={"shortest_edge": _PICTURE_PX}, crop_size=side)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from pipelines import _guided_passes as passes
 from pipelines import _placement as placement
 from pipelines.portrait import _acting as acting
 from pipelines.portrait import _wan_pose as pose
@@ -58,8 +59,8 @@ def driving(face: Face, motion: Motion, face_px: int, on_step: OnStep) -> Drivin
 class Filmed:
     """A face before the model's camera, in the place of a `Face`: `frames` shows a motion.
 
-    `set_emotion` is told the mean of `moods` (one a frame of the speech) over each segment; both passes of
-    guidance have it. Whatever `on_step` raises ends the work within a denoising step.
+    `set_emotion` is told the mean of `moods` (one a frame of the speech) over each segment; the unguided pass
+    of guidance is NEUTRAL. Whatever `on_step` raises ends the work within a denoising step.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class Filmed:
         on_step: OnStep,
     ) -> None:
         self._pipe, self._face, self._request = pipe, face, request
-        self._moods, self._set_emotion, self._on_step = moods, set_emotion, on_step
+        self._moods, self._on_step = moods, on_step
+        self._passes = passes.Passes([], set_emotion)
 
     def frames(self, motion: Motion) -> Iterator[Pixels]:
         """(size, size, 3) uint8 RGB for each frame of the motion; all are made before the first comes."""
@@ -88,13 +90,14 @@ class Filmed:
         segments = Segments(length, asked.segment, asked.carried)
         self._feel(segments, 0)
         try:
-            found = self._pipe(
-                drawn.picture,
-                segments.filled(drawn.poses),
-                segments.filled(drawn.faces),
-                callback_on_step_end=partial(self._stepped, segments, on_step),
-                **arguments(self._request),
-            )
+            with self._passes.over([self._pipe.transformer]):
+                found = self._pipe(
+                    drawn.picture,
+                    segments.filled(drawn.poses),
+                    segments.filled(drawn.faces),
+                    callback_on_step_end=partial(self._stepped, segments, on_step),
+                    **arguments(self._request),
+                )
         finally:
             placement.rest(self._pipe)
         return found.frames[0][:length]
@@ -116,7 +119,8 @@ class Filmed:
         start = min(int(first * len(self._moods)), len(self._moods) - 1)
         felt = self._moods[start : max(start + 1, int(stop * len(self._moods)))]
         points = np.array([(mood.valence, mood.arousal, mood.dominance) for mood in felt])
-        self._set_emotion([VAD(*(round(float(value), 9) for value in points.mean(axis=0)))])
+        mood = VAD(*(round(float(value), 9) for value in points.mean(axis=0)))
+        self._passes.turns = passes.one_after_the_other(mood, guided=self._request.params.guidance > 1)
 
     def _preview(self) -> Any:
         """How the start of the segment looks by now; None where decoding would send the network away."""

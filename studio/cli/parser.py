@@ -176,14 +176,20 @@ def _render(parser: _Parser) -> None:
 def _add_params(parser: _Parser, specs: Sequence[ParamSpec]) -> None:
     group = parser.add_argument_group("parameters of this pipeline")
     for spec in specs:
-        flag = f"--{spec.name.replace('_', '-')}"
+        flags = [f"--{name.replace('_', '-')}" for name in _names(spec, specs)]
         if spec.type is bool:
             group.add_argument(
-                flag, dest=spec.name, nargs="?", const="yes", metavar="yes|no", help=_help(spec)
+                *flags, dest=spec.name, nargs="?", const="yes", metavar="yes|no", help=_help(spec)
             )
         else:
             metavar = "TEXT" if spec.type is str else "N"
-            group.add_argument(flag, dest=spec.name, metavar=metavar, help=_help(spec))
+            group.add_argument(*flags, dest=spec.name, metavar=metavar, help=_help(spec))
+
+
+def _names(spec: ParamSpec, specs: Sequence[ParamSpec]) -> list[str]:
+    """`length_s` is also `length`: a person may write the unit with the number."""
+    short = spec.name.removesuffix(f"_{spec.unit}")
+    return list(dict.fromkeys([spec.name, *([short] if short not in {one.name for one in specs} else [])]))
 
 
 def _add_files(parser: _Parser, names: Sequence[str]) -> list[str]:

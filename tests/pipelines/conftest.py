@@ -1,4 +1,4 @@
-"""Every picture family in turn, at toy size."""
+"""Every family of pictures and clips in turn, at toy size."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from studio import catalog, params
+from studio import catalog
 from studio.ports import SetEmotion
-from tests.pipelines.staging import PICTURES, Stage
+from tests.pipelines.staging import CLIPS, PICTURES, Stage, staged
 
 
-@pytest.fixture(scope="module", params=PICTURES)
+@pytest.fixture(scope="module", params=[*PICTURES, *CLIPS])
 def stage(request: pytest.FixtureRequest) -> Stage:
-    module = catalog.load("pipeline", request.param)
-    return Stage(request.param, module.Pipeline.tiny(0), params.build(module.Params, {"steps": 4}))
+    return staged(request.param)
+
+
+@pytest.fixture
+def still(stage: Stage) -> Stage:
+    """Of pictures alone: clips have tests of their own for it."""
+    if stage.moves:
+        pytest.skip("this family makes clips")
+    return stage
 
 
 @pytest.fixture

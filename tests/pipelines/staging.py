@@ -16,6 +16,8 @@ from studio.request import RenderRequest
 ROUNDING = 2  # of 255: how far a row may move in another batch
 HAPPY, AFRAID = VAD(0.8, 0.5, 0.3), VAD(-0.7, 0.7, -0.5)
 PICTURES = [name for name in catalog.names("pipeline") if name.startswith("image/")]
+CLIPS = [name for name in catalog.names("pipeline") if name.startswith("video/")]
+CLIP_S = 0.3  # enough for five frames at 16 Hz
 
 
 def unfelt(_rows: Any) -> None:
@@ -45,6 +47,11 @@ class Stage:
             self.name, "tiny", curve=curve, seed=seed, adapters=(), params=settings, **fields
         )
 
+    @property
+    def moves(self) -> bool:
+        """Whether the family makes clips, not pictures."""
+        return self.name in CLIPS
+
     def has(self, parameter: str) -> bool:
         return parameter in {spec.name for spec in params.specs(type(self.settings))}
 
@@ -56,14 +63,30 @@ class Stage:
     def render(
         self, *requests: RenderRequest, feel: SetEmotion = unfelt, watch: OnStep = unwatched
     ) -> list[np.ndarray]:
+        """(H, W, 3) of each picture, (T, H, W, 3) of each clip as it was before it was encoded."""
         artifacts = self.pipeline.render(requests, feel, watch)
-        return [np.asarray(artifact.image).astype(int) for artifact in artifacts]
+        return [_frames(one) if self.moves else np.asarray(one.image).astype(int) for one in artifacts]
+
+
+def staged(name: str, **changes: Any) -> Stage:
+    """A family at toy size with settings that are quick."""
+    module = catalog.load("pipeline", name)
+    quick = {"steps": 4, **({"length_s": CLIP_S} if name in CLIPS else {}), **changes}
+    return Stage(name, module.Pipeline.tiny(0), params.build(module.Params, quick))
+
+
+def _frames(clip: Any) -> np.ndarray:
+    kept = [np.asarray(still.picture).astype(int) for still in clip.recording.stills]
+    clip.recording.discard()
+    return np.stack(kept)
 
 
 def moved(one: np.ndarray, other: np.ndarray) -> int:
     return int(np.abs(one - other).max())
 
 
-def examples(count: int = 3) -> list[Example]:
-    media = np.random.default_rng(0).integers(0, 255, (count, 80, 70, 3), dtype=np.uint8)
+def examples(count: int = 3, frames: int | None = None) -> list[Example]:
+    """Pictures, or clips of so many frames."""
+    shape = (count, 80, 70, 3) if frames is None else (count, frames, 80, 70, 3)
+    media = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     return [Example(one, f"picture {number}", Emotion(NEUTRAL), {}) for number, one in enumerate(media)]

@@ -14,7 +14,7 @@ from studio import catalog, params
 from studio.emotion import NEUTRAL, parse_curve
 from studio.errors import Cancelled, EmotionError, InputError, ModelError
 from studio.ports import SetEmotion, Step
-from tests.pipelines.staging import AFRAID, HAPPY, PICTURES, ROUNDING, Stage, moved
+from tests.pipelines.staging import AFRAID, CLIPS, HAPPY, PICTURES, ROUNDING, Stage, moved
 
 # diffusers 0.42 hands tensors to numpy 2 in the old way
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -59,17 +59,17 @@ def test_a_curve_is_not_its_first_or_last_emotion(stage: Stage, feel: SetEmotion
     assert moved(turning, afraid) > ROUNDING
 
 
-def test_a_curve_sets_every_step_and_keeps_unguided_rows_neutral(stage: Stage) -> None:
+def test_a_curve_sets_every_step_and_keeps_unguided_rows_neutral(still: Stage) -> None:
     seen: list[list[Any]] = []
     curve = parse_curve("v=-1@0, v=1@100%")
-    stage.render(stage.request(curve, **stage.guided), stage.request(HAPPY, **stage.guided), feel=seen.append)
+    still.render(still.request(curve, **still.guided), still.request(HAPPY, **still.guided), feel=seen.append)
     assert [rows[-2].valence for rows in seen] == pytest.approx([-1, -1 / 3, 1 / 3, 1])
     assert all(rows[:-2] == [NEUTRAL, NEUTRAL] and rows[-1] == HAPPY for rows in seen)
 
 
-def test_a_constant_sets_its_emotion_once(stage: Stage) -> None:
+def test_a_constant_sets_its_emotion_once(still: Stage) -> None:
     seen: list[list[Any]] = []
-    stage.render(stage.request(HAPPY, guidance=1.0), feel=seen.append)
+    still.render(still.request(HAPPY, guidance=1.0), feel=seen.append)
     assert seen == [[HAPPY]]
 
 
@@ -79,16 +79,17 @@ def test_progress_climbs_to_the_end_with_previews(stage: Stage) -> None:
 
     def watch(step: Step) -> None:
         steps.append((step.done, step.total))
-        assert step.preview is not None
-        previews.append(step.preview())
+        if step.preview is not None:
+            previews.append(step.preview())
 
     pictures = stage.render(stage.request(), stage.request(seed=2), watch=watch)
     total = steps[-1][1]
     assert steps == [(done, total) for done in range(1, total + 1)]
+    assert len(previews) == total or (stage.moves and previews), "not while a clip's network is sent away"
     assert all(len(rows) == 2 for rows in previews)
-    assert moved(np.asarray(previews[-1][0]).astype(int), pictures[0]) <= 16, (
-        "the last preview is nearly the picture"
-    )
+    if not stage.moves:
+        last = np.asarray(previews[-1][0]).astype(int)
+        assert moved(last, pictures[0]) <= 16, "the last preview is nearly the picture"
 
 
 def test_cancel_stops_within_a_step_and_leaves_no_trace(stage: Stage) -> None:
@@ -116,7 +117,7 @@ def test_what_a_person_sets_changes_the_picture(stage: Stage, change: dict[str, 
 
 
 def test_a_chosen_size_is_kept(stage: Stage) -> None:
-    assert stage.render(stage.request(width=96, height=80))[0].shape == (80, 96, 3)
+    assert stage.render(stage.request(width=128, height=96))[0].shape[-3:] == (96, 128, 3)
 
 
 @pytest.mark.parametrize("value", [60, 100, 4096])
@@ -155,14 +156,16 @@ def test_the_tiny_model_follows_its_seed(stage: Stage) -> None:
 
 def test_a_saved_model_loads_and_draws_the_same(stage: Stage, folder: Path) -> None:
     loaded = Stage(stage.name, type(stage.pipeline).load(str(folder), "cpu", "auto"), stage.settings)
-    request = stage.request(**stage.guided)
-    assert np.array_equal(loaded.render(request)[0], stage.render(request)[0])
-    assert loaded.pipeline.native_size == stage.pipeline.native_size
+    width, height = stage.pipeline.native_size  # which not every kind of model writes down
+    request = stage.request(width=width, height=height, **stage.guided)
+    rounding = 1 if stage.moves else 0  # of 255
+    assert moved(loaded.render(request)[0], stage.render(request)[0]) <= rounding
+    assert stage.moves or loaded.pipeline.native_size == stage.pipeline.native_size
 
 
 def test_other_families_send_a_model_to_its_own(stage: Stage, folder: Path) -> None:
     kind = json.loads((folder / "model_index.json").read_text("utf-8"))["_class_name"]
-    others = [name for name in PICTURES if name != stage.name]
+    others = [name for name in (*PICTURES, *CLIPS) if name != stage.name]
     assert others
     for other in others:
         with pytest.raises(ModelError, match=rf"is a {kind}; {other} takes .*; use {stage.name}$"):
@@ -182,8 +185,8 @@ def test_the_end_of_a_prompt_that_is_not_read_is_known(
     assert capfd.readouterr().err == "", "it is for us to say, not for diffusers"
 
 
-def test_a_still_picture_has_no_seconds(stage: Stage) -> None:
-    check = catalog.load("pipeline", stage.name).check
+def test_a_still_picture_has_no_seconds(still: Stage) -> None:
+    check = catalog.load("pipeline", still.name).check
     with pytest.raises(EmotionError, match="no seconds"):
-        check(stage.request(parse_curve("fear@0s, relief@4s")))
-    check(stage.request(parse_curve("fear@0s")))
+        check(still.request(parse_curve("fear@0s, relief@4s")))
+    check(still.request(parse_curve("fear@0s")))

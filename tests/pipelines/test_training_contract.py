@@ -7,33 +7,39 @@ import torch
 
 from studio import catalog
 from studio.emotion import NEUTRAL
-from studio.ports import SetEmotion
-from tests.pipelines.staging import AFRAID, HAPPY, PICTURES, Stage, examples
+from studio.ports import Example, SetEmotion
+from tests.pipelines.staging import AFRAID, CLIPS, HAPPY, PICTURES, Stage, examples
 from tests.training.music_runs import windows
 
 # diffusers 0.42 hands tensors to numpy 2 in the old way
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
+def shown(stage: Stage) -> list[Example]:
+    return examples(frames=5 if stage.moves else None)
+
+
 def test_what_training_prepares_has_a_row_an_example(stage: Stage) -> None:
-    prepared = stage.pipeline.prepare(examples(), (96, 80))
+    prepared = stage.pipeline.prepare(shown(stage), (128, 96))
     assert {len(tensor) for tensor in prepared.values()} == {3}
     assert {str(tensor.device) for tensor in prepared.values()} == {"cpu"}
-    assert prepared["latents"].shape[-2:] == (10, 12)
     width, height = stage.pipeline.native_size
-    own = stage.pipeline.prepare(examples())["latents"]
-    assert own.shape[-2:] == (height // 8, width // 8)
+    own = stage.pipeline.prepare(shown(stage))["latents"]
+    scale = height // own.shape[-2]
+    assert scale in (8, 16, 32)
+    assert own.shape[-2:] == (height // scale, width // scale)
+    assert prepared["latents"].shape[-2:] == (96 // scale, 128 // scale)
 
 
 def test_captions_alone_prepare_their_share(stage: Stage) -> None:
-    prepared = stage.pipeline.prepare(examples())
-    text = stage.pipeline.prepare_text([example.prompt for example in examples()])
+    prepared = stage.pipeline.prepare(shown(stage))
+    text = stage.pipeline.prepare_text([example.prompt for example in shown(stage)])
     assert text.keys() < prepared.keys()
     assert all(torch.equal(tensor, prepared[name]) for name, tensor in text.items())
 
 
 def test_a_prediction_sees_the_same_noise_whatever_is_said_and_felt(stage: Stage, feel: SetEmotion) -> None:
-    prepared, other = stage.pipeline.prepare(examples()), stage.pipeline.prepare_text(["a red fox"] * 3)
+    prepared, other = stage.pipeline.prepare(shown(stage)), stage.pipeline.prepare_text(["a red fox"] * 3)
     asked = [(prepared, HAPPY), (prepared, AFRAID), ({**prepared, **other}, HAPPY)]
     with torch.no_grad():
         (made, wanted, times), *others = (
@@ -48,11 +54,11 @@ def test_a_prediction_sees_the_same_noise_whatever_is_said_and_felt(stage: Stage
         assert not torch.allclose(felt, made, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", [*PICTURES, "music/score"])
+@pytest.mark.parametrize("family", [*PICTURES, *CLIPS, "music/score"])
 def test_a_few_steps_of_training_lower_the_loss(family: str) -> None:
     module = catalog.load("adapter kind", "emotion_lora")
     pipeline = catalog.load("pipeline", family).Pipeline.tiny(0)
-    shown = examples() if family in PICTURES else windows()
+    shown = windows() if family == "music/score" else examples(frames=5 if family in CLIPS else None)
     adapter = module.Adapter.create(pipeline.modules, module.Config(rank=4))
     prepared, emotions, losses = pipeline.prepare(shown), [HAPPY, AFRAID, NEUTRAL], []
     optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-2)

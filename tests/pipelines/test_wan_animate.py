@@ -199,6 +199,12 @@ def test_each_segment_has_the_feeling_of_its_moments(pipeline: wan_animate.Pipel
     assert felt[0][0].valence > 3 * felt[1][0].valence > 0
 
 
+def test_the_unguided_pass_feels_nothing(pipeline: wan_animate.Pipeline, motion: Motion) -> None:
+    felt: list[Any] = []
+    filmed(pipeline, motion, request(guidance=6.0), feel=felt.append, moods=(GLAD,))
+    assert felt == [[GLAD], [NEUTRAL]] * (2 * SMALL["steps"]), "two segments"
+
+
 def test_an_adapter_moves_it_and_neutral_does_not(
     pipeline: wan_animate.Pipeline, motion: Motion, plain: np.ndarray
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,16 @@ def test_hopeless_names_are_one_clear_error(name: str) -> None:
 def test_default_adapters_belong_to_their_model() -> None:
     assert catalog.default_adapters("sketch-model") == ("warm",)
     assert catalog.default_adapters("another-model") == ()
+
+
+def test_a_family_wears_what_was_trained_in_it_rather_than_what_names_none(assets: Path) -> None:
+    moves = assets / "adapters" / "moves"
+    moves.mkdir()
+    card = {"kind": "tint", "base_model": "sketch-model", "default": True, "pipeline": "video/other"}
+    (moves / "adapter.json").write_text(json.dumps(card))
+    assert catalog.default_adapters("sketch-model", "video/other") == ("moves",)
+    assert catalog.default_adapters("sketch-model") == ("warm",)
+    assert catalog.default_adapters("sketch-model", "video/third") == ("warm",)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\x00", "[" * 200_000])

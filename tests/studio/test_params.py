@@ -39,7 +39,8 @@ def test_defaults_are_valid_and_described() -> None:
     ("name", "value", "wanted"),
     [
         ("steps", "12", 12), ("steps", " 12 ", 12), ("steps", 12.0, 12), ("steps", 1, 1), ("steps", 150, 150),
-        ("size", 72, 72), ("odd", "5", 5), ("guidance", "7.5", 7.5), ("guidance", 0, 0.0),
+        ("size", 72, 72), ("size", "72px", 72), ("size", " 72 px", 72),
+        ("odd", "5", 5), ("guidance", "7.5", 7.5), ("guidance", 0, 0.0),
         ("free", "-1e3", -1e3),
         ("style", "fine", "fine"), ("fast", "Yes", True), ("fast", True, True), ("fast", 0, False),
         ("fast", "off", False),

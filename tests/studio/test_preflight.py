@@ -160,6 +160,81 @@ def test_a_clip_is_said_to_be_one() -> None:
         preflight.choose(model, Work(), 1_500_000_000)
 
 
+# Decoding of other autoencoders, counted in the same way: (config, width, height, frames, bytes each, GB)
+TI2V_DECODER = {
+    "base_dim": 160,
+    "decoder_base_dim": 256,
+    "z_dim": 48,
+    "patch_size": 2,
+    "is_residual": True,
+    "scale_factor_spatial": 16,
+    "temperal_downsample": [False, True, True],
+}
+LTX_DECODER = {
+    "block_out_channels": [128, 256, 512, 512],
+    "latent_channels": 128,
+    "patch_size": 4,
+    "spatio_temporal_scaling": [True, True, True, False],
+}
+COUNTED_DECODERS = [
+    (TI2V_DECODER, 1280, 704, 121, 19.44),
+    (TI2V_DECODER, 512, 512, 17, 5.66),
+    (LTX_DECODER, 704, 480, 121, 5.62),
+    (LTX_DECODER, 704, 480, 257, 11.87),
+    (LTX_DECODER, 512, 512, 49, 1.79),
+]
+
+
+@pytest.mark.parametrize(("config", "width", "height", "frames", "gb"), COUNTED_DECODERS)
+def test_decoders_of_other_clips_hold_what_was_counted(
+    config: dict[str, Any], width: int, height: int, frames: int, gb: float
+) -> None:
+    assert 1 / 1.2 < _activations.decoder(config, width * height, frames) * 4 / (gb * 1e9) < 1.2
+
+
+def large(
+    decoder: Mapping[str, Any], networks: Mapping[str, int], text: int, **backbone: Any
+) -> preflight.Model:
+    """A model with so many parameters, in matrices that no place holds whole."""
+    rows = {name: {f"{at}.weight": (1000, 1000) for at in range(count)} for name, count in networks.items()}
+    parts = {name: Component(name, {**WAN, **backbone}, shapes) for name, shapes in rows.items()}
+    encoder = Component("text_encoder", {}, {f"{at}.weight": (1000, 1000) for at in range(text)})
+    vae = Component("vae", decoder, {"w.weight": (127, 1000, 1000)})
+    return preflight.Model("m", {**parts, "text_encoder": encoder, "vae": vae})
+
+
+@pytest.mark.parametrize(
+    ("networks", "free_gb", "place"),
+    [
+        (("transformer",), 80, "fast"),
+        (("transformer",), 46, "offload"),
+        (("transformer",), 24, "sequential"),
+        (("transformer", "transformer_2"), 140, "fast"),
+        (("transformer", "transformer_2"), 72, "offload"),  # 68 GB of weights leave no room for the work
+        (("transformer", "transformer_2"), 46, "offload"),
+        (("transformer", "transformer_2"), 24, "sequential"),
+    ],
+)
+def test_a_model_of_14b_is_put_where_it_fits_with_its_second_network_and_its_reader(
+    networks: tuple[str, ...], free_gb: int, place: str
+) -> None:
+    model = large(WAN_DECODER, dict.fromkeys(networks, 14_300), 5_700, in_channels=16)
+    work = Work(dtype="bfloat16")
+    found = preflight.estimate(model, work)
+    assert found.needs["fast"] - found.activations == 2 * (14_300 * len(networks) + 5_700 + 127) * 1_000_000
+    one = preflight.estimate(large(WAN_DECODER, {"transformer": 14_300}, 5_700, in_channels=16), work)
+    assert found.needs["offload"] == one.needs["offload"], "one network is there at a time"
+    assert preflight.choose(model, work, round(free_gb * 1e9) - preflight.RESERVE_BYTES) == place
+
+
+def test_sizes_of_clip_models_come_from_their_autoencoders() -> None:
+    two = large(TI2V_DECODER, {"transformer": 1}, 1, in_channels=48)
+    assert (two.scale, two.native_px, two.native_frames, two.latent_frames(121)) == (16, (1280, 704), 121, 31)
+    ltx = large(LTX_DECODER, {"transformer": 1}, 1, in_channels=128, patch_size=1)
+    assert (ltx.scale, ltx.native_px, ltx.native_frames, ltx.latent_frames(121)) == (32, (704, 480), 121, 16)
+    assert two.guides_in_turn and not ltx.guides_in_turn
+
+
 def test_a_backbone_of_an_unknown_kind_has_its_weights_alone(tmp_path: Path) -> None:
     assert _activations.backbone({"layers": 3}, (64, 64), 4) is None
     folder = model_folder(tmp_path / "m", {"layers": 3}, {"w.weight": [1000, 1000]})
