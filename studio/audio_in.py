@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def read_audio(path: Path | str, rate_hz: int = 16000, longest_s: int = LONGEST_
         raise InputError(FIELD, str(path), f"{file.name} is longer than {longest_s / 60:g} minutes")
     if not len(samples):
         raise InputError(FIELD, str(path), f"{file.name} has an audio track without sound in it")
-    peak = float(np.abs(samples).max())
+    peak = float(max(samples.max(), -samples.min()))
     if peak < 10 ** (SILENT_DB / 20):
         raise InputError(FIELD, str(path), f"{file.name} is silent")
     return np.clip(samples, -1.0, 1.0, out=samples)
@@ -70,14 +71,16 @@ def _checked(file: Path) -> Path:
 
 
 def _decoded(file: Path, rate_hz: int, longest_s: int) -> npt.NDArray[np.float32]:
-    """A second more than the limit is read, so that a film of hours costs no more."""
+    """A second more than the limit is read, so that a film of hours costs no more. Through a file: a pipe's
+    content would be in memory three times."""
     read = ("-t", str(longest_s + 1), "-i", str(file.absolute()), "-map", "0:a:0", "-vn", "-sn", "-dn")
-    done = _run([*read, "-ac", "1", "-ar", str(rate_hz), "-f", "f32le", "-"])
-    said = done.stderr.decode("utf-8", "replace")
-    if done.returncode and not done.stdout:
-        raise _no_sound(file, said)
-    samples = np.frombuffer(done.stdout, "<f4", count=len(done.stdout) // 4)
-    return np.asarray(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), np.float32)
+    with tempfile.TemporaryDirectory(prefix="emotion-studio-") as folder:
+        target = Path(folder, "sound.f32")
+        done = _run([*read, "-ac", "1", "-ar", str(rate_hz), "-f", "f32le", str(target)])
+        if done.returncode and not (target.is_file() and target.stat().st_size):
+            raise _no_sound(file, done.stderr.decode("utf-8", "replace"))
+        samples = np.fromfile(target, "<f4").astype(np.float32, copy=False)
+    return np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
 def _no_sound(file: Path, said: str) -> InputError:

@@ -18,6 +18,8 @@ from studio.recording import Still
 WIDTH_PX = 1600
 _MARGIN_PX, _LEFT_PX, _GAP_PX, _TITLE_PX = 20, 46, 4, 34
 _WORDS_PX, _CURVE_PX, _TIMES_PX, _TEXT_PX = 24, 150, 26, 14
+# Where time begins and ends, as shares of the width.
+TIME_SPAN = (_LEFT_PX / WIDTH_PX, 1 - _MARGIN_PX / WIDTH_PX)
 _FRAME_PX = (170, 230)  # width that frames are wished to have, height they may have
 _MOST_FRAMES = 12
 _PAPER, _INK, _SOFT, _LINE = (250, 250, 248), (28, 28, 30), (96, 96, 104), (150, 150, 155)

@@ -22,7 +22,8 @@ HOPS = 3  # spectra a frame: a closure of the lips may last less than one
 _WINDOW, _PITCH_WINDOW, _FFT = 400, 800, 512  # samples: 25 ms, 50 ms
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _VOICE_HZ = (60.0, 420.0)
-_ROWS = 4096  # windows that are in memory together
+_ROWS = 512  # windows that are in memory together
+_EMPHASIS = np.float32(0.9)  # of high sounds
 _LOUD = 95  # percentile of the level that is taken for loud
 _FAINTEST = 1e-5  # root mean square of what is no recording of anything
 _FLOOR_DB = -45.0  # beside loud
@@ -50,10 +51,10 @@ def features(speech: Speech, rate_hz: float = RATE_HZ) -> Array:
     samples = resampled(speech.samples, speech.rate_hz)
     frames = speech.frames(rate_hz)
     found = np.zeros((frames, WIDTH), dtype=np.float32)
-    power, level_db = _spectra(samples, _centres(frames, rate_hz, HOPS), np.hanning(_WINDOW))
+    mel, level_db = _spectra(samples, _centres(frames, rate_hz, HOPS))
     loud_db = max(float(np.percentile(level_db, _LOUD)), 20 * math.log10(_FAINTEST))
     level_db = level_db - loud_db
-    mel_db = 10 * np.log10(power @ _mel_filters().T + 1e-12) - loud_db
+    mel_db = 10 * np.log10(mel + 1e-12) - loud_db
     found[:, MEL] = _unit(mel_db).reshape(frames, -1)
     found[:, LEVEL] = _unit(level_db).reshape(frames, HOPS)
     found[:, VOICED], found[:, PITCH] = _voice(samples, frames, rate_hz, loud_db)
@@ -77,13 +78,25 @@ def unspoken(found: Array) -> Array:
 
 def padded(found: Array, frames: int) -> Array:
     """`found` (n, WIDTH) with `frames` of silence before and after it."""
+    return around(found, slice(0, len(found)), frames)
+
+
+def around(found: Array, part: slice, frames: int) -> Array:
+    """The frames `part` of `found` (n, WIDTH) with `frames` more before and after; silence outside it."""
+    first, last = max(0, part.start - frames), min(len(found), part.stop + frames)
+    pauses = (first - part.start + frames, part.stop + frames - last)
+    before, after = (np.tile(_silence(found), (count, 1)) for count in pauses)
+    return np.concatenate([before, found[first:last], after])
+
+
+def _silence(found: Array) -> Array:
+    """(WIDTH,) what is heard of silence, in a sound whose phones are known if those of `found` are."""
     still = np.zeros(WIDTH, dtype=np.float32)
     still[MEL] = still[LEVEL] = -1.0
     still[SILENT] = 1.0
     if found[:, KNOWN].any():
         still[[VISEME.start, SINCE, UNTIL, KNOWN]] = 1.0
-    pause = np.tile(still, (frames, 1))
-    return np.concatenate([pause, found, pause])
+    return still
 
 
 def resampled(samples: Array, rate_hz: int, to_hz: int = SOUND_HZ) -> Array:
@@ -95,7 +108,7 @@ def resampled(samples: Array, rate_hz: int, to_hz: int = SOUND_HZ) -> Array:
     stretch = max(1.0, down / up)  # a lower rate needs a longer filter: its cut-off is lower
     reach = math.ceil(_TAPS * stretch)
     count = math.ceil(len(samples) * up / down)
-    ahead = np.pad(samples.astype(np.float32), (reach, 2 * reach + down))
+    ahead = np.pad(samples.astype(np.float32, copy=False), (reach, 2 * reach + down))
     windows = np.lib.stride_tricks.sliding_window_view(ahead, 2 * reach + 1)
     made = np.empty(count, dtype=np.float32)
     for phase in range(min(up, count)):
@@ -118,26 +131,32 @@ def _centres(frames: int, rate_hz: float, hops: int) -> npt.NDArray[np.int64]:
     return np.asarray(np.round(at_s * SOUND_HZ), dtype=np.int64)
 
 
-def _windows(samples: Array, centres: npt.NDArray[np.int64], width: int) -> Array:
-    """(len(centres), width) samples around each; silence outside the recording."""
-    room = np.pad(samples, (width, width + max(0, int(centres[-1]) + width - len(samples))))
-    starts = centres + width - width // 2
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(room, width)[starts])
+def _windows(samples: Array, centres: npt.NDArray[np.int64], width: int, emphasis: bool = False) -> Array:
+    """(len(centres), width) samples around each centre, in order; silence outside the recording.
+
+    Only the part that is asked for is copied: recordings are long.
+    """
+    first, last = int(centres[0]) - width // 2, int(centres[-1]) - width // 2 + width
+    start, stop = (min(max(place, 0), len(samples)) for place in (first, last))
+    room = np.pad(samples[start:stop], (start - first, last - stop))
+    if emphasis:
+        room[start - first + 1 : stop - first] -= _EMPHASIS * samples[start : stop - 1]
+        room[start - first : stop - first][:1] -= _EMPHASIS * (samples[start - 1] if start else 0)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(room, width)[centres - width // 2 - first])
 
 
-def _spectra(
-    samples: Array, centres: npt.NDArray[np.int64], taper: npt.NDArray[np.float64]
-) -> tuple[Array, Array]:
-    """Power spectra (n, bins) of pre-emphasised windows, and their levels (n,) in dB of full scale."""
-    power, level_db = [], []
-    bright = np.append(samples[:1], samples[1:] - np.float32(0.9) * samples[:-1])
+def _spectra(samples: Array, centres: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """Power (n, BANDS) of pre-emphasised windows, and their levels (n,) in dB of full scale."""
+    taper, filters = np.hanning(_WINDOW), _mel_filters().T
+    mel, level_db = [], []
     for start in range(0, len(centres), _ROWS):
         at = centres[start : start + _ROWS]
-        spectrum = np.fft.rfft(_windows(bright, at, len(taper)) * taper, _FFT)
-        power.append((np.abs(spectrum) ** 2 / np.square(taper).sum()).astype(np.float32))
-        mean = np.square(_windows(samples, at, len(taper))).mean(axis=1)
+        spectrum = np.fft.rfft(_windows(samples, at, _WINDOW, emphasis=True) * taper, _FFT)
+        power = (np.abs(spectrum) ** 2 / np.square(taper).sum()).astype(np.float32)
+        mel.append(power @ filters)
+        mean = np.square(_windows(samples, at, _WINDOW)).mean(axis=1)
         level_db.append((10 * np.log10(mean + 1e-12)).astype(np.float32))
-    return np.concatenate(power), np.concatenate(level_db)
+    return np.concatenate(mel), np.concatenate(level_db)
 
 
 def _mel_filters() -> Array:

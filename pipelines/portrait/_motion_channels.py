@@ -22,7 +22,10 @@ WEIGHTS = slice(0, len(WRITTEN))
 POSE = slice(len(WRITTEN), len(WRITTEN) + len(HEAD))
 LOOK = slice(POSE.stop, COUNT)
 _SHAPES = [INDEX[name] for name in WRITTEN]
-_REGIONS = {"brow": ("brow",), "eye": ("eye", "gaze"), "mouth": ("jaw", "mouth", "tongue", "cheek", "nose")}
+_REGIONS = {
+    **{"brow": ("brow",), "eye": ("eye", "gaze"), "head": ("head",)},
+    "mouth": ("jaw", "mouth", "tongue", "cheek", "nose"),
+}
 
 
 def at(*names: str) -> list[int]:
@@ -31,7 +34,8 @@ def at(*names: str) -> list[int]:
 
 
 def region(name: str) -> npt.NDArray[np.bool_]:
-    """(COUNT,) which channels are the "brow", the "eye" (gaze too) or the "mouth" (all below the eyes)."""
+    """(COUNT,) which channels are the "brow", the "eye" (gaze too), the "head" or the "mouth" (all below the
+    eyes)."""
     return np.array([channel.startswith(_REGIONS[name]) for channel in CHANNELS])
 
 

@@ -91,7 +91,7 @@ def _checked(transcript: str) -> str:
 
 
 def _sound_notes(samples: align.Floats) -> tuple[str, ...]:
-    clipped = float((np.abs(samples) >= _CLIPPED).mean())
+    clipped = float(((samples >= _CLIPPED) | (samples <= -_CLIPPED)).mean())
     return (f"{clipped:.1%} of the recording is clipped",) if clipped > _CLIPPED_SHARE else ()
 
 

@@ -22,7 +22,7 @@ _LEAST_VOICED_S = 0.12
 _CHANGE_DB = 2.0  # how far the bands move against each other; hiss and a held chord stay below 1.1
 _TONE_SHARE, _TONE_DB = 0.95, -35.0  # voiced nearly throughout with nothing above 2 kHz: a tune of pure tones
 _WHISPER_DB, _WHISPER_CHANGE_DB = 18.0, 4.0  # how far a whisper's level moves, and its bands
-_BLOCK = 4096
+_BLOCK = 512
 
 
 def has_speech(samples: Floats) -> bool:

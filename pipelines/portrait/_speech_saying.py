@@ -109,13 +109,14 @@ def _take(text: str, curve: EmotionCurve, voice: VoiceInfo) -> _Take:
 def _say(text: str, prosodies: Sequence[Prosody], voice: VoiceInfo) -> _Take:
     marked = markup(text, prosodies)
     spoken = synthesise(marked.ssml, voice.file)
-    loud = np.flatnonzero(np.abs(spoken.samples.astype(np.int32)) > 32768 * SILENT)
-    if not any(event.symbol for event in spoken.events) or not len(loud):
+    loud = (spoken.samples > 32768 * SILENT) | (spoken.samples < -32768 * SILENT)
+    if not any(event.symbol for event in spoken.events) or not loud.any():
         raise InputError("text", text, f"the voice {voice.name} finds nothing to say in it")
     times = token_times(text, spoken, marked)
     middles = tuple((start_s + end_s) / 2 * spoken.rate_hz for start_s, end_s in times)
-    found = _until(spans(spoken), int(loud[-1]) + 1)
-    moved = _moved(found, _pause_factors(found, middles, prosodies), spoken.rate_hz, int(loud[0]))
+    first, last = int(loud.argmax()), len(loud) - int(loud[::-1].argmax())
+    found = _until(spans(spoken), last)
+    moved = _moved(found, _pause_factors(found, middles, prosodies), spoken.rate_hz, first)
     return _Take(spoken, marked, tuple(prosodies), middles, tuple(found), tuple(moved))
 
 
@@ -163,20 +164,26 @@ def _length(span: Span, factor: float) -> int:
 
 
 def _sound(take: _Take) -> Floats:
-    """The sound with its loudness, pauses and silence around."""
+    """The sound with its loudness, pauses and silence around, made piece by piece: lines are long."""
     rate_hz = take.spoken.rate_hz
-    samples = take.spoken.samples.astype(np.float32) / 32768.0
-    blocks = np.arange(0, len(samples), _BLOCK)
-    gains_db = np.interp(blocks, take.middles, [one.gain_db for one in take.prosodies])
-    gains = np.repeat((10.0 ** (gains_db / 20.0)).astype(np.float32), _BLOCK)[: len(samples)]
-    samples = bent(samples * gains)
     factors = _pause_factors(take.found, take.middles, take.prosodies)
-    pieces = [
-        _resized(samples[span.start : span.end], _length(span, factor))
-        for span, factor in zip(take.found, factors, strict=True)
-    ]
-    lead, tail = (np.zeros(int(length_s * rate_hz), np.float32) for length_s in (_LEAD_S, _TAIL_S))
-    return np.concatenate([lead, *pieces, tail])
+    lengths = [_length(span, factor) for span, factor in zip(take.found, factors, strict=True)]
+    lead, tail = (int(length_s * rate_hz) for length_s in (_LEAD_S, _TAIL_S))
+    made = np.zeros(lead + sum(lengths) + tail, np.float32)
+    gains, at = _gains(take), lead
+    for span, length in zip(take.found, lengths, strict=True):
+        blocks = np.arange(span.start, min(span.end, len(take.spoken.samples))) // _BLOCK
+        samples = take.spoken.samples[span.start : span.end].astype(np.float32) / 32768.0
+        made[at : at + length] = _resized(bent(samples * gains[blocks]), length)
+        at += length
+    return made
+
+
+def _gains(take: _Take) -> Floats:
+    """What each block of the raw sound is multiplied by."""
+    blocks = np.arange(0, len(take.spoken.samples), _BLOCK)
+    gains_db = np.interp(blocks, take.middles, [one.gain_db for one in take.prosodies])
+    return np.asarray(10.0 ** (gains_db / 20.0), np.float32)
 
 
 def _resized(piece: Floats, length: int) -> Floats:

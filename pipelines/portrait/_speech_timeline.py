@@ -165,7 +165,7 @@ def _cuts(count: int, start_s: float, end_s: float) -> list[float]:
 
 def _with_closures(found: list[Span], spoken: Spoken) -> list[Span]:
     rate_hz = spoken.rate_hz
-    quiet = np.abs(spoken.samples.astype(np.int32)) <= SILENT * 32768
+    quiet = (spoken.samples <= SILENT * 32768) & (spoken.samples >= -SILENT * 32768)
     built = list(found)
     for index in range(1, len(built)):
         span, before = built[index], built[index - 1]

@@ -155,10 +155,10 @@ for (const act of ["pointerdown", "keydown", "drop"]) {
   document.addEventListener(act, (event) => { last = element.contains(event.target); }, true);
 }
 
-// An answer to something earlier comes when it likes: it does not undo a move that has not been answered.
+// An answer to something earlier comes when it likes: it does not undo what was done last, a move here.
 watch("value", () => {
   if (isAt(props.value) || dragging || reportTimer) return;
-  if (last && moved && !isAt(props.heard)) {
+  if (last && moved) {
     props.value = { ...point };
     return;
   }

@@ -5,7 +5,7 @@ Every text that came from a person is escaped. Knows how things look, not how th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from studio.web import music_views, views
 from studio.web.service import JobView
@@ -28,8 +28,31 @@ def downloads(view: JobView | None) -> str:
     return music_views.downloads(view, WORDS)
 
 
-def figure(view: JobView, is_one_of_several: bool, words: Mapping[str, str] = WORDS) -> str:
-    """One clip: its player, its strip and, among several, its files, by `words` for their suffixes."""
+def link(view: JobView) -> str:
+    """The strip, which opens in a tab of its own."""
+    url = strip_url(view)
+    title = "Frames over the curve of the feeling, larger, in a tab of its own"
+    return (
+        f'<a class="roll" href="{url}" target="_blank" rel="noopener" title="{title}">'
+        f'<img src="{url}" alt="Frames of {views.alt(view)}"></a>'
+        if url
+        else ""
+    )
+
+
+def strip_url(view: JobView) -> str:
+    """Where the picture of frames over the curve is; "" without one."""
+    strip = next((path for path in view.files if path.suffix == STRIP), None)
+    return views.file_url(strip) if strip else ""
+
+
+def figure(
+    view: JobView,
+    is_one_of_several: bool,
+    words: Mapping[str, str] = WORDS,
+    strip: Callable[[JobView], str] = link,
+) -> str:
+    """One clip: its player, its `strip` and, among several, its files, by `words` for their suffixes."""
     key = f'data-key="{view.id}"'
     if not view.is_done:
         blank = views.picture(view) or '<div class="stage-blank"></div>' if view.is_open else ""
@@ -38,7 +61,7 @@ def figure(view: JobView, is_one_of_several: bool, words: Mapping[str, str] = WO
     alone = music_views.look_alone(view) + music_views.downloads(view, words) if is_one_of_several else ""
     row = f'<div class="piece-row">{alone}</div>' if alone else ""
     caption = f"<figcaption>{views.caption(view)}</figcaption>" if view.notes else ""
-    return f'<figure class="stage-done" {key}>{_player(view)}{_strip(view)}{row}{caption}</figure>'
+    return f'<figure class="stage-done" {key}>{_player(view)}{strip(view)}{row}{caption}</figure>'
 
 
 def _player(view: JobView) -> str:
@@ -50,16 +73,4 @@ def _player(view: JobView) -> str:
     return (
         f'<video controls playsinline preload="metadata"{poster} aria-label="Play {views.alt(view)}">'
         f'<source src="{views.file_url(video)}" type="video/mp4"></video>'
-    )
-
-
-def _strip(view: JobView) -> str:
-    strip = next((path for path in view.files if path.suffix == STRIP), None)
-    if strip is None:
-        return ""
-    url = views.file_url(strip)
-    title = "Frames over the curve of the feeling, larger, in a tab of its own"
-    return (
-        f'<a class="roll" href="{url}" target="_blank" rel="noopener" title="{title}">'
-        f'<img src="{url}" alt="Frames of {views.alt(view)}"></a>'
     )

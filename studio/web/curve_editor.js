@@ -12,7 +12,7 @@ const signed = (x) => (x > 0 ? "+" : x < 0 ? "\u2212" : "") + Math.abs(x).toFixe
 gradient.id = `curve-tints-${Math.random().toString(36).slice(2)}`;
 find(".curve-band").setAttribute("fill", `url(#${gradient.id})`);
 
-let keys, selected, span, width = 600, moved = false, drag = null, reportTimer = null, last = false, known;
+let keys, selected, span, width = 600, moved = false, drag = null, reportTimer = null, last = false, known, now = null;
 
 function read() {
   const value = props.value || {};
@@ -27,9 +27,14 @@ function read() {
 const spanS = (last) => (props.length_s >= last ? props.length_s : Math.max(1, last * 1.2));
 
 const inSeconds = () => keys[0].unit === "seconds";
+// Whether places are shown as times, whatever unit the points have.
+const isTimed = () => Boolean(props.in_seconds && props.length_s);
+const secondsOf = (at) => (inSeconds() ? at : at * props.length_s);
 const x = (at) => SIDE + (at / span) * (width - 2 * SIDE);
 const y = (value) => TOP + INSET + ((1 - value) / 2) * (HEIGHT - TOP - BOTTOM - 2 * INSET);
 const placeText = (at) => (inSeconds() ? `${+at.toFixed(3)}s` : `${+(at * 100).toFixed(2)}%`);
+
+const whereText = (at) => (isTimed() && !inSeconds() ? `${+secondsOf(at).toFixed(2)} s, ${placeText(at)}` : placeText(at));
 
 function valueAt(at) {
   const after = keys.findIndex((key) => key.at > at);
@@ -63,6 +68,7 @@ function tint(v, a) {
 }
 
 function build() {
+  const held = layer.contains(document.activeElement) ? document.activeElement.dataset.axis : null;
   width = Math.max(240, svg.clientWidth || 600);
   layer.replaceChildren(...keys.map((key, index) => {
     const group = node("g", { "data-index": index });
@@ -86,16 +92,19 @@ function build() {
   }));
   ruler();
   paint();
+  if (held) focusOn(held);
 }
 
 function ruler() {
   const lines = [0.5, 0, -0.5].map((value) => node("line", { x1: SIDE, x2: width - SIDE, y1: y(value), y2: y(value) }));
   const texts = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const anchor = share === 0 ? "start" : share === 1 ? "end" : "middle";
-    const shown = inSeconds() ? `${+(share * span).toFixed(1)} s` : `${share * 100}%`;
+    const shown = inSeconds() || isTimed() ? `${+secondsOf(share * span).toFixed(1)} s` : `${share * 100}%`;
     return node("text", { x: x(share * span), y: HEIGHT - 8, "text-anchor": anchor }, shown);
   });
   find(".curve-ruler").replaceChildren(...lines, ...texts);
+  const end = inSeconds() && isTimed() ? Math.min(props.length_s, span) : span;
+  set(find(".curve-beyond"), { x: x(end), width: x(span) - x(end), y: TOP, height: HEIGHT - TOP - BOTTOM });
   set(find(".curve-band"), { x: SIDE, width: width - 2 * SIDE, y: TOP, height: HEIGHT - TOP - BOTTOM });
 }
 
@@ -111,6 +120,7 @@ function paint() {
     return node("stop", { offset: share, "stop-color": tint(value.v, value.a) });
   }));
   [...layer.children].forEach(paintKey);
+  paintNow();
   find(".curve-remove").disabled = keys.length < 2;
   find(".curve-add").disabled = keys.length >= props.most;
 }
@@ -127,7 +137,7 @@ function paintKey(group, index) {
   text.textContent = short(nameOf(key), Math.floor(room / 6.4));
   const crowded = Math.abs(y(key.v) - y(key.a)) < 13;
   for (const [axis, side] of [["v", -7], ["a", 7]]) {
-    const handle = group.querySelector(`.curve-handle-${axis}`), where = placeText(key.at);
+    const handle = group.querySelector(`.curve-handle-${axis}`), where = whereText(key.at);
     handle.setAttribute("transform", `translate(${left + (crowded ? side : 0)} ${y(key[axis])})`);
     set(handle, {
       "aria-valuenow": key[axis],
@@ -135,6 +145,14 @@ function paintKey(group, index) {
       "aria-label": `${NAMES[axis]} of point ${index + 1} of ${keys.length}`,
     });
   }
+}
+
+// The moment that a player beside the editor shows.
+function paintNow() {
+  const at = now === null ? null : inSeconds() ? now : now / props.length_s;
+  const line = find(".curve-now");
+  line.setAttribute("visibility", at === null || !(at <= span) ? "hidden" : "visible");
+  if (at !== null && at <= span) set(line, { x1: x(at), x2: x(at), y1: TOP - 4, y2: HEIGHT - BOTTOM + 4 });
 }
 
 const nameOf = (key) => (key.text && !/=/.test(key.text) ? key.text : "");
@@ -202,6 +220,11 @@ function setPlace(index, at) {
 
 function add(at) {
   if (keys.length >= props.most) return;
+  if (isTimed() && !inSeconds() && keys.length === 1 && keys[0].at === 0) {  // a curve begins: in seconds
+    keys[0].unit = "seconds";
+    at *= props.length_s;
+    span = spanS(0);
+  }
   const near = keys.findIndex((key) => Math.abs(key.at - at) < 2 * APART * span);
   if (near >= 0) return choose(near);
   const value = valueAt(at), key = { at, unit: keys[0].unit };
@@ -273,6 +296,20 @@ svg.addEventListener("dblclick", (event) => {
   add(Math.max(0, Math.min(span, tidy(((left - SIDE) / (width - 2 * SIDE)) * span))));
 });
 
+// A click beside the points asks the player of the same clock for that moment, and the player says where it is.
+svg.addEventListener("click", (event) => {
+  if (!props.clock || !isTimed() || event.target.closest(".curve-handle, .curve-grip")) return;
+  const left = event.clientX - svg.getBoundingClientRect().left;
+  const share = Math.max(0, Math.min(1, (left - SIDE) / (width - 2 * SIDE)));
+  const detail = { clock: props.clock, time_s: secondsOf(share * span) };
+  document.dispatchEvent(new CustomEvent("moment-asked", { detail }));
+});
+document.addEventListener("moment-shown", (event) => {
+  if (!props.clock || event.detail.clock !== props.clock || !isTimed()) return;
+  now = event.detail.time_s;
+  paintNow();
+});
+
 layer.addEventListener("focusin", (event) => choose(Number(event.target.closest("[data-index]").dataset.index)));
 
 layer.addEventListener("keydown", (event) => {
@@ -299,34 +336,38 @@ find(".curve-remove").addEventListener("click", remove);
 new ResizeObserver(() => { if (!drag && Math.abs(svg.clientWidth - width) > 1 && svg.clientWidth) build(); }).observe(svg);
 
 for (const act of ["pointerdown", "keydown", "drop"]) {
-  document.addEventListener(act, (event) => { last = element.contains(event.target); }, true);
+  document.addEventListener(act, (event) => {
+    const here = element.contains(event.target);
+    if (!here && last && !reportTimer) known = JSON.stringify(keys);
+    last = here;
+  }, true);
 }
 
-// An answer to something earlier comes when it likes. It does not undo what the hand does here, or did last and has
-// had no answer to; where the hand has only chosen another point, that choice stays.
+// An answer to something earlier comes when it likes. It does not undo what was done last, a move here; where the
+// hand has only chosen another point, that choice stays.
 watch("value", () => {
   const value = props.value || {};
-  const ahead = drag || reportTimer || (last && moved && !sameKeys(props.heard));
+  const ahead = drag || reportTimer || last, isChosen = moved;
   if (ahead && JSON.stringify(keys) !== known) {
     props.value = { keys: keys.map((key) => ({ ...key })), selected };
     return;
   }
   if (ahead) props.value = { ...value, selected: Math.min(selected, (value.keys || [0]).length - 1) };
   take(props.value || {});
+  if (ahead && isChosen) changed(true);  // the server knows this choice with the points of before
 });
 
 function take(value) {
   if (sameKeys(value) && value.selected === selected && keys.every((key, index) => key.text === value.keys[index].text)) return;
-  const held = element.contains(document.activeElement) ? document.activeElement.dataset?.axis : null;
   moved = false;
   read();
   build();
-  if (held) focusOn(held);
+  drag = drag && keys[drag.index] ? { ...drag, at: keys[drag.index].at, value: keys[drag.index][drag.axis] } : null;
 }
 
 watch("length_s", () => {
-  if (drag || !inSeconds()) return;
-  span = spanS(keys[keys.length - 1].at);
+  if (drag || !(inSeconds() || props.in_seconds)) return;
+  if (inSeconds()) span = spanS(keys[keys.length - 1].at);
   build();
 });
 

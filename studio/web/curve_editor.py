@@ -65,11 +65,14 @@ class CurveEditor(HTMLComponent):
         value: Drawn | Mapping[str, Any] | None = None,
         heard: Mapping[str, Any] | None = None,
         length_s: float | None = None,
+        in_seconds: bool = False,
+        clock: str = "",
         **how: Any,
     ) -> None:
         """`heard`: the last change that the page has taken in (see `newest` in curve_editor.js); `length_s`:
 
-        of what the curve is for, where it is known: points in seconds are drawn against it."""
+        of what the curve is for, where it is known: points in seconds are drawn against it; `in_seconds`: the
+        axis is time where it is known; `clock`: of the player that shows moments of it (see scrub.js)."""
         how.setdefault("label", "Emotion over time")
         super().__init__(
             value or Drawn(parse_curve("neutral")),
@@ -81,6 +84,8 @@ class CurveEditor(HTMLComponent):
             most=MAX_KEYS,
             heard=heard,
             length_s=length_s,
+            in_seconds=in_seconds,
+            clock=clock,
             **how,
         )
 

@@ -64,9 +64,12 @@ def emotion_entry(prefix: str = "") -> EmotionEntry:
     return entry
 
 
-def emotion_curve_entry(prefix: str, examples: Sequence[str] = ()) -> EmotionEntry:
-    """The same for what has a length: first the curve and its text, then the point of it that is chosen."""
-    curve = CurveEditor(elem_id=f"{prefix}curve")
+def emotion_curve_entry(prefix: str, examples: Sequence[str] = (), **editor: Any) -> EmotionEntry:
+    """The same for what has a length: first the curve and its text, then the point of it that is chosen.
+
+    `editor`: further arguments of CurveEditor.
+    """
+    curve = CurveEditor(elem_id=f"{prefix}curve", **editor)
     text, problem = _text(prefix)
     with gr.Row(elem_id=f"{prefix}curves", elem_classes="chips"):
         chips = [gr.Button(example, size="sm") for example in examples]

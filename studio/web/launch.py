@@ -22,6 +22,7 @@ from studio.web.service import Service
 from studio.web.theme import SCRIPT, STYLE, theme
 from studio.web.train_files import serve_runs
 from studio.web.train_page import train_page
+from studio.web.video_page import video_page
 
 PORTS_TRIED = 20
 MAX_UPLOAD = "512mb"  # soundfonts are large
@@ -54,6 +55,8 @@ def build(service: Service) -> gr.Blocks:
             adapters = {}
             with gr.Tab("Image", id="image"):
                 adapters["image"] = image_page(service, page)
+            with gr.Tab("Video", id="video"):
+                adapters["video"] = video_page(service, page)
             with gr.Tab("Music", id="music"):
                 adapters["music"] = music_page(service, page)
             with gr.Tab("Portrait", id="portrait"):

@@ -121,9 +121,11 @@ def adapter_choices(medium: str) -> list[tuple[str, str]]:
     An adapter whose base model is not known here is offered everywhere.
     """
     media = _media()
+    bases = {default_model(name) for name in pipelines(medium)}  # of a clip: a model of pictures
 
     def fits(name: str) -> bool:
-        return media.get(_base_of(name), medium) == medium
+        base = _base_of(name)
+        return base in bases or media.get(base, medium) == medium
 
     named = [(name, name) for name in catalog.adapters() if fits(name)]
     own = [(f"{name} (yours)", name) for name in catalog.own_adapters() if fits(name)]

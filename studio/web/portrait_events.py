@@ -129,7 +129,8 @@ class PortraitEvents(Events):
 
     def _seen(self, path: str | None, portrait: str, look: Any) -> list[Any]:
         if not path:
-            return [gr.update(visible=False), "", gr.skip(), gr.skip(), portrait or portraits.names()[0]]
+            chosen = gr.skip() if portrait else portraits.names()[0]  # another may be picked by now
+            return [gr.update(visible=False), "", gr.skip(), gr.skip(), chosen]
         try:
             one: FaceView = look(self.service.kept(path))
         except StudioError as error:

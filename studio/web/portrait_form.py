@@ -7,16 +7,16 @@ that. `SHARED` are parameters with one control on the page, whichever family is 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from studio.params import ParamSpec
 from studio.request import MAX_PROMPT_CHARS
-from studio.web.controls import specs_of
+from studio.web import shared_form
 from studio.web.form import Form
-from studio.web.page_form import FormControls, input_names, pipelines
+from studio.web.page_form import input_names
+from studio.web.shared_form import SharedForm
 
 MEDIUM = "portrait"
 AUDIO, IMAGE = "audio", "image"  # names of inputs
@@ -26,43 +26,22 @@ HIDDEN = (*SHARED, SAID, TRANSCRIPT, "face")  # that no family has a control of 
 TITLE_CHARS = 60
 
 
-@dataclass(frozen=True)
-class PortraitForm(FormControls):
+class PortraitForm(SharedForm):
     """`shared`: the controls of SHARED by name."""
 
-    shared: dict[str, gr.components.Component] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> list[gr.components.Component]:
-        grown = (part for each in self.params for part in each.components)
-        return [*self.general.values(), *self.files.values(), *self.shared.values(), *grown]
-
     def read(self, given: tuple[Any, ...]) -> Form:
-        start = len(self.general) + len(self.files)
-        end = start + len(self.shared)
-        form = FormControls.read(self, (*given[:start], *given[end:]))
-        shared = zip(self.shared, given[start:end], strict=True)
-        taken = {spec.name for spec in specs_of(form.pipeline)}
-        more = {name: value for name, value in shared if name in taken and value not in (None, "")}
-        return said(dataclasses.replace(form, params={**form.params, **more}))
+        return said(super().read(given))
 
     def updates(self, form: Form) -> list[Any]:
-        updates = FormControls.updates(self, dataclasses.replace(form, prompt=box_of(form)))
-        start = len(self.general) + len(self.files)
-        known = specs()
-        more = [gr.update(value=form.params.get(name, known[name].default)) for name in self.shared]
-        if form.inputs.get(IMAGE):
-            more[list(self.shared).index("portrait")] = gr.update(value="")
-        return [*updates[:start], *more, *updates[start:]]
+        updates = super().updates(dataclasses.replace(form, prompt=box_of(form)))
+        if form.inputs.get(IMAGE):  # nobody else is chosen
+            updates[self.inputs.index(self.shared["portrait"])] = gr.update(value="")
+        return updates
 
 
 def specs() -> dict[str, ParamSpec]:
     """Every parameter that a family of the medium has, by name; the first family's where they differ."""
-    found: dict[str, ParamSpec] = {}
-    for name in pipelines(MEDIUM):
-        for spec in specs_of(name):
-            found.setdefault(spec.name, spec)
-    return found
+    return shared_form.specs(MEDIUM)
 
 
 def said(form: Form) -> Form:

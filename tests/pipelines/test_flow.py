@@ -12,7 +12,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 
 from adapters.emotion_lora import PRESETS, Adapter, Config
-from pipelines.image import flux, sd3, zimage
+from pipelines import _flow_loss
+from pipelines.image import _flow, flux, sd3, zimage
 from studio import params
 from studio.emotion import NEUTRAL, VAD, Emotion, EmotionCurve
 from studio.errors import InputError, ModelError
@@ -246,21 +247,23 @@ def test_a_caption_is_the_same_alone_and_beside_longer_ones(tiny: dict[str, Any]
         assert not together["text"][0, short:].any()
 
 
+def middle_sigma(pipeline: Any, shape: tuple[int, ...]) -> float:
+    shift = _flow._shift(pipeline.pipe.scheduler, shape)
+    return float(_flow_loss.drawn_sigmas(shape[0], shift, torch.Generator().manual_seed(0)).median())
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_times_lean_towards_noise_as_the_sampler_does(name: str) -> None:
     pipeline = FAMILIES[name].Pipeline.tiny(0)
     middle = {}
     for shift in (1.0, 3.0):
         pipeline.pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
-        sigmas = pipeline._drawn_sigmas((4000, 4, 8, 8), torch.Generator().manual_seed(0))
-        middle[shift] = float(sigmas.median())
+        middle[shift] = middle_sigma(pipeline, (4000, 4, 8, 8))
     assert middle[1.0] == pytest.approx(0.5, abs=0.02)
     assert middle[3.0] == pytest.approx(0.75, abs=0.02)
     shift_by_size(pipeline)
     shapes = ((4000, 4, 8, 8), (4000, 4, 128, 128))
-    small, large = (
-        float(pipeline._drawn_sigmas(shape, torch.Generator().manual_seed(0)).median()) for shape in shapes
-    )
+    small, large = (middle_sigma(pipeline, shape) for shape in shapes)
     assert 0.5 < small < large
     assert large == pytest.approx(np.exp(1.15) / (np.exp(1.15) + 1), abs=0.02)  # 4096 tokens: max_shift
 

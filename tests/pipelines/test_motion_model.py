@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pipelines.portrait import _motion_eyes as eyes
 from pipelines.portrait import _motion_finish as finish
 from pipelines.portrait import _motion_loading as loading
 from pipelines.portrait import _motion_loss as motion_loss
-from pipelines.portrait._motion_sampling import Line, MotionDiffusionPipeline, Way
+from pipelines.portrait._motion_sampling import FREER, Line, MotionDiffusionPipeline, Way
 from pipelines.portrait._motion_windows import CARRIED, MARGIN, WINDOW
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import Cancelled, InputError, ModelError
@@ -136,6 +137,25 @@ def test_whatever_is_no_speech_still_has_features(samples: np.ndarray) -> None:
     assert np.isfinite(found).all() and len(found) >= 1
 
 
+def test_a_part_of_a_line_is_heard_as_in_the_whole(sound: Any) -> None:
+    whole = hearing.padded(sound, MARGIN)
+    for start, stop in ((0, 20), (40, 160), (len(sound) - 5, len(sound))):
+        part = hearing.around(sound, slice(start, stop), MARGIN)
+        assert np.array_equal(part, whole[start : stop + 2 * MARGIN])
+
+
+def test_hearing_takes_no_memory_that_grows_but_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is computed at a time, it sounds the same, and little is."""
+    long = Speech(np.tile(tone(10.0), 6), 16_000)
+    tracemalloc.start()
+    found = hearing.features(long)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32e6  # at 4096 windows at a time it was 160 MB
+    monkeypatch.setattr(hearing, "_ROWS", 4096)
+    assert np.allclose(hearing.features(long), found, atol=1e-5)
+
+
 def test_channels_are_all_of_a_motion_but_what_follows_from_the_gaze() -> None:
     rng = np.random.default_rng(0)
     parts = (rng.random((4, len(SHAPES))), rng.normal(size=(4, len(HEAD))), rng.normal(size=(4, len(GAZE))))
@@ -161,6 +181,12 @@ def test_freedom_says_how_far_takes_differ(pipe: Any, sound: Any) -> None:
         apart.append(float(np.abs(one - other).mean()))
     assert apart[0] == 0
     assert apart[1] < apart[2]
+
+
+def test_heads_are_freer_than_lips() -> None:
+    noise = Way(freedom=2.0).noise(2000, torch.Generator().manual_seed(0)).numpy().std(axis=0)
+    head, mouth = (noise[channels.region(name)].mean() for name in ("head", "mouth"))
+    assert head == pytest.approx(2 * FREER["head"], rel=0.05) and mouth == pytest.approx(2, rel=0.05)
 
 
 @pytest.mark.parametrize("frames", [1, 7, CARRIED, WINDOW, WINDOW + 1, 2 * WINDOW, 295])

@@ -17,9 +17,7 @@ from training.embedded._fit import Plan
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return StableDiffusionPipeline.from_pretrained(
-        clip_net.BASE, dtype=torch.float32, safety_checker=None
-    )
+    return StableDiffusionPipeline.from_pretrained(clip_net.BASE, dtype=torch.float32, safety_checker=None)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from studio.lazy import lazy
 from studio.settings import Settings
 from studio.web.launch import Running, start
 
-loading = lazy("pipelines.music._score_loading")  # it imports torch, which most of these tests do without
+loading = lazy("pipelines.music._score_loading")  # they import torch, which most of these tests do without
+moving = lazy("pipelines.video._animatediff_toys")
 
 
 def unused_port() -> int:
@@ -60,4 +61,12 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a toy composer of music."""
     folder = tmp_path_factory.mktemp("models") / "composer"
     loading.toy(0).save_pretrained(folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def filmer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a toy model of clips, 64 px, with a network that moves."""
+    folder = tmp_path_factory.mktemp("models") / "filmer"
+    moving.tiny(0).save_pretrained(folder, safe_serialization=True)
     return str(folder)

@@ -26,6 +26,7 @@ from studio.web.page_events import Events
 from studio.web.page_form import adapter_choices, medium_of, pipelines
 from studio.web.portrait_events import PortraitEvents
 from studio.web.service import JobView
+from studio.web.video_events import VideoEvents
 from tests.web.test_page import until_done, view, wait_for
 
 # numpy's remark on how torch's scheduler makes arrays; the worker renders in this process
@@ -88,7 +89,7 @@ def record(job: JobView) -> dict[str, Any]:
 
 
 def test_each_page_has_the_families_of_its_medium(app: Running) -> None:
-    pages = {"image": Events, "music": MusicEvents, "portrait": PortraitEvents}
+    pages = {"image": Events, "music": MusicEvents, "portrait": PortraitEvents, "video": VideoEvents}
     for medium, kind in pages.items():
         form = events_of(app, kind).form
         offered = [name for _, name in form.pipeline.choices]

@@ -63,7 +63,8 @@ def walk_to(page: Any, word: str) -> None:
 def test_somebody_says_a_line_and_a_muscle_is_held(page: Any, app: Running) -> None:
     page.locator('#portraits [data-name="kofi"]').click()
     page.keyboard.press("ArrowRight")
-    sync_api.expect(page.locator('#portraits [data-name="luna"]')).to_have_attribute("aria-checked", "true")
+    luna = page.locator('#portraits [data-name="luna"]')
+    sync_api.expect(luna).to_have_attribute("aria-checked", "true", timeout=PATIENCE_MS)
     settings(page)
     page.fill(TEXT, "You came back!")
     page.fill(EMOTION, "surprise@0s, joy@0.5s")

@@ -73,13 +73,23 @@ def roughened(sound: Tensor, generator: torch.Generator) -> Tensor:
     return sound
 
 
-def train(net: MotionTransformer, takes: Takes, folder: Path, seed: int, plan: Plan = PLAN) -> None:
+def train(
+    net: MotionTransformer,
+    takes: Takes,
+    folder: Path,
+    seed: int,
+    plan: Plan = PLAN,
+    besides: Takes | None = None,
+) -> None:
+    """Half of the rows of every step are of `besides`, where there is such."""
     alphas = scheduler().alphas_cumprod
+    sources = (takes,) if besides is None else (takes, besides)
 
     def loss_of(_step: int, generator: torch.Generator) -> Tensor:
         short = bool(torch.rand((), generator=generator) < SHORT)
         rows, frames = (2 * ROWS, WINDOW // 2) if short else (ROWS, WINDOW)
-        windows = motion_set.windows(takes, rows, frames, generator)
+        parts = [motion_set.windows(one, rows // len(sources), frames, generator) for one in sources]
+        windows = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         windows["sound"] = roughened(windows["sound"].float(), generator)
         asked = motion_loss.task(windows, net, alphas, generator)
         net.train()

@@ -1,7 +1,8 @@
 """Takes that the motion network learns from, made once and kept.
 
 Lines spoken by many voices with many feelings (see training.synthesis.performer), recordings, and hiss in
-which nobody speaks. Of the part "base" no face feels anything, whatever the voice does; in "felt" it does.
+which nobody speaks. Of the part "base" no face feels anything, whatever the voice does; in "felt" it does. Or
+takes of people, as their recordings have them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from pipelines.portrait._motion_windows import MARGIN, WINDOW
 from pipelines.portrait._performer import perform
 from studio.audio_in import read_audio
 from studio.emotion import NEUTRAL
+from studio.errors import InputError
 from studio.motion import RATE_HZ
 from studio.speech import Speech
+from training.data._motion import MotionDataset
 from training.synthesis import performer
 
 LINES = 800
@@ -65,6 +68,44 @@ def takes(folder: Path, wanted: Wanted, part: str) -> Takes:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(joined(list(_made(wanted, part)))._asdict(), file)
     return Takes(**load_file(file))
+
+
+def recorded(data: MotionDataset, calm: float) -> list[Heard]:
+    """Takes of people whose feeling is no stronger than `calm`; what is broken is told and left out.
+
+    Where somebody sat and what they looked at is taken out; a head or a gaze that a format has not comes from
+    the rules. Raises InputError where no take of a window's length is left.
+    """
+    rows = [row for row in data.takes if row.emotion.vad.intensity <= calm]
+    made = []
+    for number, row in enumerate(tqdm(rows, desc="reading recordings", mininterval=10)):
+        try:
+            motion, speech = data.recording(row)
+        except InputError as error:
+            tqdm.write(f"left out: {error}")
+            continue
+        sound, moved = hearing.features(speech), channels.rows_of(motion)
+        frames = min(len(sound), len(moved))
+        made.append((sound[:frames], _centred(moved, _unfelt(speech, number))[:frames]))
+    if not any(len(motion) >= WINDOW for _, motion in made):
+        why = f"of {len(data.takes)} takes {len(rows)} are calm enough ({calm:g}), and none of these can be"
+        raise InputError("data", data.root, f"{why} used: it takes {WINDOW / RATE_HZ:g} s of one")
+    return made
+
+
+def _centred(motion: channels.Array, ruled: channels.Array) -> channels.Array:
+    """`ruled`: the rules' own motion for the same sound."""
+    made = motion.copy()
+    for part in (channels.POSE, channels.LOOK):
+        moved = motion[:, part]
+        is_there = moved.std(axis=0).max() > 1e-6
+        made[:, part] = moved - np.median(moved, axis=0) if is_there else _as_long(ruled[:, part], len(made))
+    return made
+
+
+def _as_long(rows: channels.Array, frames: int) -> channels.Array:
+    """A sound may end a moment before its motion."""
+    return np.pad(rows[:frames], ((0, max(0, frames - len(rows))), (0, 0)), mode="edge")
 
 
 def joined(made: list[Heard]) -> Takes:
