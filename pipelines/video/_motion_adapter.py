@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import _diffusers_loading as loading
 from pipelines._loading import foreign_errors
+from pipelines.video._clip_noise import ClipNoise
 from studio import catalog
 from studio.errors import ModelError, NotFoundError
 from studio.lazy import lazy
@@ -35,18 +36,21 @@ _FOLLOWED = (
 )
 
 
+_OWN = ClipNoise()  # every frame its own
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How the weights of a motion adapter were made, and so want to be used.
 
-    `window`: frames seen at once; `rate_hz`: of the clips it learnt; `noise_share`: how much of the noise all
-    frames of a clip have in common, in [0, 1); `schedule`: changes of the base model's noise schedule.
+    `window`: frames seen at once; `rate_hz`: of the clips it learnt; `noise`: of its clips; `schedule`:
+    changes of the base model's noise schedule.
     """
 
     name: str
     window: int = 16
     rate_hz: float = 12.0
-    noise_share: float = 0.0
+    noise: ClipNoise = _OWN
     schedule: str = ""  # beta_schedule, where it is another one than the base model's
 
 
@@ -94,12 +98,12 @@ def manner(name: str) -> Manner:
             name,
             int(said.get("window", 16)),
             float(said.get("fps", 12)),
-            float(said.get("noise_share", 0)),
+            ClipNoise(float(said.get("noise_share", 0)), float(said.get("noise_carried", 0))),
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"motion: {str(path)!r} cannot be read: {error}") from None
-    if not (found.window > 0 and found.rate_hz > 0 and 0 <= found.noise_share < 1):
-        raise ModelError(f"motion: {str(path)!r}: window and fps must be above 0, noise_share in [0, 1)")
+    if not (found.window > 0 and found.rate_hz > 0):
+        raise ModelError(f"motion: {str(path)!r}: window and fps must be above 0")
     return found
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.image import _rows as rows
 from pipelines.image import _sd_sampling as sampling
 from pipelines.video import _footage as footage
 from pipelines.video import _start as start
@@ -89,24 +88,3 @@ def _start_of(vae: Any, request: RenderRequest, count: int, size: tuple[int, int
         return footage.encoded(vae, frames, size)
     picture = start.fitted(files["image"], size, params.fit)
     return footage.encoded(vae, [picture], size).expand(count, -1, -1, -1)
-
-
-def clip_noise(
-    seeds: Sequence[int], shape: tuple[int, ...], share: float
-) -> tuple[Tensor, list[torch.Generator]]:
-    """(R, T, C, h, w) of noise, each row from its own seed, and the generators for noise added later.
-
-    `shape`: of a row. All frames have `share` of it in common, in [0, 1); always drawn on the CPU.
-    """
-    own, generators = rows.row_noise(seeds, shape)
-    if not share:
-        return own, generators
-    common = torch.stack([torch.randn((1, *shape[1:]), generator=one) for one in generators])
-    return mixed(own, common, share), generators
-
-
-def mixed(own: Tensor, common: Tensor, share: float) -> Tensor:
-    """Noise of frames (R, T, ...) with a part (R, 1, ...) that all have; its variance stays 1 (mixed noise of
-
-    PYoCo, Ge et al. 2023, arXiv 2305.10474)."""
-    return share**0.5 * common + (1 - share) ** 0.5 * own

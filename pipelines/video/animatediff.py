@@ -224,8 +224,7 @@ class Pipeline(unet_pipeline.UNetPipeline):
         script = Script(requests, count, params.fps, said, keyed)
         size = pictures.chosen_size(params, self.native_size, self.pipe.vae_scale_factor)
         shape = (count, *self._latent_shape(size))
-        share = self._manner.noise_share
-        noise, generators = takes.clip_noise([request.seed for request in requests], shape, share)
+        noise, generators = self._manner.noise.of_seeds([request.seed for request in requests], shape)
         scheduler = sampling.make_scheduler(params.scheduler, self.pipe.scheduler)
         scheduler.set_timesteps(params.steps, device=self._device)
         found = takes.started(self.pipe.vae, requests, count, size)
@@ -277,13 +276,7 @@ class Pipeline(unet_pipeline.UNetPipeline):
         return {"latents": latents, **self.prepare_text([example.prompt for example in examples])}
 
     def _noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        drawn = torch.randn(shape, generator=generator)
-        share = self._manner.noise_share
-        return (
-            takes.mixed(drawn, torch.randn((shape[0], 1, *shape[2:]), generator=generator), share)
-            if share
-            else drawn
-        )
+        return self._manner.noise.drawn(shape, generator)
 
     def _felt(self, emotions: Sequence[RowEmotion], latents: Tensor) -> list[RowEmotion]:
         """One VAD per frame; a row that has one for all of them has it in each."""

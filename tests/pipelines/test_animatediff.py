@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from pipelines.video import _motion_adapter as motion_adapter
-from pipelines.video import _takes as takes
+from pipelines.video._clip_noise import ClipNoise
 from studio import catalog, video_files
 from studio.emotion import NEUTRAL, VAD, parse_curve
 from studio.errors import Cancelled, EmotionError, InputError, ModelError, NotFoundError
@@ -89,7 +89,7 @@ def asked(stage: Stage, inputs: dict[str, Path] | None = None, **changes: Any) -
 def test_a_clip_of_one_window_is_what_plain_diffusers_makes(stage: Stage, pipe: Any) -> None:
     request = stage.request(length_s=8 / 12, guidance=4.0, negative_prompt="fog", scheduler="ddim")
     ours = stage.render(request)[0]
-    noise, _ = takes.clip_noise([request.seed], (8, 4, 8, 8), 0.0)
+    noise, _ = ClipNoise().of_seeds([request.seed], (8, 4, 8, 8))
     theirs = pipe(
         "a harbour at dusk",
         num_frames=8,
@@ -241,13 +241,15 @@ def test_a_prompt_travels_from_key_to_key(stage: Stage) -> None:
 
 
 def test_frames_have_as_much_noise_in_common_as_the_motion_learnt() -> None:
-    noise, _ = takes.clip_noise([1, 2], (4, 12, 32, 32), 0.4)
-    flat = noise[0].flatten(1)
-    shared = torch.corrcoef(flat)
-    off = shared[~torch.eye(4, dtype=torch.bool)]
-    assert off.mean() == pytest.approx(0.4, abs=0.03)
-    assert flat.var() == pytest.approx(1.0, abs=0.05)
+    noise, _ = ClipNoise(0.4, 0.5).of_seeds([1, 2], (4, 12, 32, 32))
+    shared = torch.corrcoef(noise[0].flatten(1))
+    for apart in (1, 2, 3):
+        expected = pytest.approx(0.4 + 0.6 * 0.5**apart, abs=0.04)
+        assert float(shared.diagonal(apart).mean()) == expected
+    assert noise.var() == pytest.approx(1.0, abs=0.05)
     assert abs(torch.corrcoef(torch.stack([noise[0].flatten(), noise[1].flatten()]))[0, 1]) < 0.05
+    again = ClipNoise(0.4, 0.5).drawn((2, 4, 12, 32, 32), torch.Generator().manual_seed(1))
+    assert float(torch.corrcoef(again[1].flatten(1))[0, 1]) == pytest.approx(0.7, abs=0.04)
 
 
 def test_a_motion_adapter_is_put_on_and_taken_off(stage: Stage, adapters: dict[str, Path]) -> None:

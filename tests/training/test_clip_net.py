@@ -39,14 +39,6 @@ def test_an_untrained_model_paints_every_frame_as_the_picture_model_does(model: 
     assert torch.allclose(frames_of(net, noisy, text)[0], plain, atol=1e-4)
 
 
-def test_frames_share_their_noise_as_said() -> None:
-    noise = clip_net.mixed_noise((4, 6, 12, 16, 16), 0.7, torch.Generator().manual_seed(0))
-    frames = noise.flatten(2)
-    assert float(noise.std()) == pytest.approx(1, abs=0.02)
-    assert float((frames[:, 0] * frames[:, 5]).mean()) == pytest.approx(0.7, abs=0.03)
-    assert float((frames[0, 0] * frames[1, 0]).mean()) == pytest.approx(0, abs=0.05)
-
-
 def test_a_set_is_filmed_once_and_the_same_again(model: Any, clips: clip_set.Clips, tmp_path: Path) -> None:
     again = clip_set.clips(tmp_path, clip_set.Wanted(2), model)
     assert all(torch.equal(one, other) for one, other in zip(clips, again, strict=True))

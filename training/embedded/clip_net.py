@@ -21,8 +21,10 @@ from typing import Any
 import torch
 from diffusers import MotionAdapter, StableDiffusionPipeline, UNetMotionModel
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pipelines.video._clip_noise import ClipNoise
 from studio.catalog import ASSETS
 from training.embedded import clip_set, painter_net
 from training.embedded._fit import Fit, Plan, load_average
@@ -32,9 +34,9 @@ BASE = ASSETS / "models" / "emotion-tiny"
 MODEL = ASSETS / "models" / "video-tiny"
 WINDOW = 16  # frames, as AnimateDiff's
 ROWS = 4
-# Share of the noise that all frames of a clip have in common (Ge et al. 2023, arXiv 2305.10474): what a clip
-# shows is then the same in all frames before anything is learnt, and the modules learn what moves.
-NOISE_SHARE = 0.85
+# What frames have in common of their noise: a clip shows the same in all of them, and goes smoothly from one
+# to the next, before anything is learnt; the modules learn what moves.
+NOISE = ClipNoise(share=0.85, carried=0.9)
 CAPTION_DROPOUT = 0.1
 PLAN = Plan(steps=2400, learning_rate=2e-3, warmup_steps=60, ema=0.997)
 
@@ -61,13 +63,6 @@ def new(base: Any, seed: int) -> Any:
     return net
 
 
-def mixed_noise(shape: Sequence[int], share: float, generator: torch.Generator) -> Tensor:
-    """(R, T, ...) of unit variance; two frames of a row correlate by `share`."""
-    own = torch.randn(*shape, generator=generator)
-    common = torch.randn(shape[0], 1, *shape[2:], generator=generator)
-    return share**0.5 * common + (1 - share) ** 0.5 * own
-
-
 def windows(clips: Clips, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Latents (rows, WINDOW, C, 16, 16) and text (rows, L, width) of windows from anywhere."""
     chosen = torch.randint(len(clips.latents), (rows,), generator=generator).tolist()
@@ -75,6 +70,20 @@ def windows(clips: Clips, rows: int, generator: torch.Generator) -> tuple[Tensor
     starts = torch.randint(last + 1, (rows,), generator=generator).tolist()
     cut = [clips.latents[clip, start : start + WINDOW] for clip, start in zip(chosen, starts, strict=True)]
     return torch.stack(cut).float(), clips.text[chosen].float()
+
+
+def difference(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean square, and that of what differs between frames (R, T, ...), by as much more as its noise is less.
+
+    Most of what can be wrong in a clip is wrong in all its frames, where motion can mend nothing; alone it
+    would drown how frames differ.
+    """
+    between = functional.mse_loss(_moving(made), _moving(wanted))
+    return functional.mse_loss(made, wanted) + between / (1 - NOISE.share)
+
+
+def _moving(clips: Tensor) -> Tensor:
+    return clips - clips.mean(dim=1, keepdim=True)
 
 
 def train(net: Any, clips: Clips, empty: Tensor, folder: Path, seed: int, plan: Plan = PLAN) -> None:
@@ -85,13 +94,12 @@ def train(net: Any, clips: Clips, empty: Tensor, folder: Path, seed: int, plan: 
         clean, text = windows(clips, ROWS, generator)
         text[torch.rand(ROWS, generator=generator) < CAPTION_DROPOUT] = empty
         times = ((torch.arange(ROWS) + torch.rand(ROWS, generator=generator)) * 1000 / ROWS).long()
-        noise = mixed_noise(clean.shape, NOISE_SHARE, generator)
+        noise = NOISE.drawn(clean.shape, generator)
         noisy = schedule.add_noise(clean, noise, times)
         # torch's fused attention is slow backwards for so many so short sequences
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             seen = net(noisy.transpose(1, 2), times, text.repeat_interleave(WINDOW, 0)).sample
-        wanted = schedule.get_velocity(clean, noise, times)
-        return nn.functional.mse_loss(seen.transpose(1, 2).float(), wanted)
+        return difference(seen.transpose(1, 2).float(), schedule.get_velocity(clean, noise, times))
 
     Fit(net, plan, folder, seed).run(loss_of, "motion modules")
 
@@ -102,7 +110,8 @@ def save(net: Any, base: Any, folder: Path = MODEL) -> None:
     own = {name: weight for name, weight in net.state_dict().items() if "motion_modules" in name}
     modules.load_state_dict(own)
     modules.half().save_pretrained(folder, safe_serialization=True)
-    said = {"noise_share": NOISE_SHARE, "window": WINDOW, "fps": int(clip_set.FPS), "base_model": BASE.name}
+    noise = {"noise_share": NOISE.share, "noise_carried": NOISE.carried}
+    said = {**noise, "window": WINDOW, "fps": int(clip_set.FPS), "base_model": BASE.name}
     (folder / "studio.json").write_text(json.dumps(said) + "\n")
 
 
@@ -110,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("training.embedded.clip_net", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("runs/video"))
     parser.add_argument("--clips", type=int, default=clip_set.Wanted.count, help="clips that are filmed")
+    parser.add_argument("--start", type=Path, help="folder of another training whose weights to begin with")
     parser.add_argument("--steps", type=int, default=PLAN.steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
@@ -119,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(given.threads)
     model = StableDiffusionPipeline.from_pretrained(BASE, dtype=torch.float32, safety_checker=None)
     net = new(model.unet, given.seed)
+    if given.start:
+        load_average(net, given.start / "network")
     if given.save:
         load_average(net, given.folder / "network")
         return save(net, model.unet)
