@@ -151,8 +151,12 @@ class UNetPipeline(PicturePipeline):
 
         (Hang et al. 2023, arXiv 2303.09556)."""
         made, wanted, timesteps = self.predict(tensors, emotions, set_emotion, generator)
-        per_row: Tensor = (made.float() - wanted.float()).square().flatten(1).mean(dim=1)
+        per_row = self._error(made.float() - wanted.float())
         return (per_row * _snr_weights(self._noise_schedule, timesteps, snr_gamma)).mean()
+
+    def _error(self, missed: Tensor) -> Tensor:
+        """(R,) of what is missed of each row."""
+        return missed.square().flatten(1).mean(dim=1)
 
     @property
     def _noise_schedule(self) -> Any:

@@ -70,6 +70,7 @@ LONGEST = timing.FrameRule(1, 36_000)  # ten minutes at 60 Hz: memory holds the 
 class Params(filming.ClipParams):
     """What a person may set for a clip."""
 
+    steps: int = param(16, "denoising steps: more is finer and slower", min=1, max=150, advanced=False)
     strength: float = param(
         0.75, "how much of a start picture or video is drawn anew; 1 is all", min=0.05, max=1, step=0.05
     )
@@ -277,6 +278,14 @@ class Pipeline(unet_pipeline.UNetPipeline):
 
     def _noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return self._manner.noise.drawn(shape, generator)
+
+    def _error(self, missed: Tensor) -> Tensor:
+        """(R,): what is missed of a clip, and of what differs between its frames as much more as frames share
+
+        noise. What all frames miss alike is most of it then, and would drown how they differ."""
+        share = self._manner.noise.share
+        between = missed - missed.mean(dim=1, keepdim=True)
+        return super()._error(missed) + share / (1 - share) * super()._error(between)
 
     def _felt(self, emotions: Sequence[RowEmotion], latents: Tensor) -> list[RowEmotion]:
         """One VAD per frame; a row that has one for all of them has it in each."""

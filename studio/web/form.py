@@ -66,7 +66,8 @@ class Form:
 def form_of(values: Mapping[str, Any]) -> Form:
     """The form that asks for the same picture again. StudioError where that cannot be done here."""
     request = RenderRequest.parse(values)
-    adapter, strength = _adapter_choice(request.model, request.adapters)
+    usual = catalog.default_adapters(request.model, request.pipeline)
+    adapter, strength = _adapter_choice(usual, request.adapters)
     known = {spec.name for spec in catalog.param_specs(request.pipeline)}
     return Form(
         prompt=request.prompt,
@@ -87,7 +88,7 @@ def form_of_file(path: str | Path) -> Form:
     return form_of(read_provenance(path)["request"])
 
 
-def strength_span(model: str, adapter: str) -> tuple[float, float]:
+def strength_span(model: str, adapter: str, pipeline: str = catalog.DEFAULT_PIPELINE) -> tuple[float, float]:
     """Where the adapters that a form names were found to work, as one span for all of them.
 
     STRENGTH's own span where there is none, or the text is no adapter (yet).
@@ -95,7 +96,8 @@ def strength_span(model: str, adapter: str) -> tuple[float, float]:
     widest = (STRENGTH.min or 0.0, STRENGTH.max or 1.0)
     try:
         own = adapter.strip() in {"", OWN}
-        names = catalog.default_adapters(model) if own else [use.name for use in parse_adapters(adapter)]
+        usual = catalog.default_adapters(model, pipeline)
+        names = usual if own else tuple(use.name for use in parse_adapters(adapter))
         found = [catalog.adapter_card(name).get("strength_range", widest) for name in names]
     except StudioError:
         return widest
@@ -104,11 +106,11 @@ def strength_span(model: str, adapter: str) -> tuple[float, float]:
     return (low, high) if low < high else widest
 
 
-def _adapter_choice(model: str, uses: Sequence[AdapterUse]) -> tuple[str, float]:
+def _adapter_choice(usual: Sequence[str], uses: Sequence[AdapterUse]) -> tuple[str, float]:
     strengths = {use.strength for use in uses}
     if not uses:
-        return (OWN if not catalog.default_adapters(model) else BARE), 1.0
-    if len(strengths) == 1 and tuple(use.name for use in uses) == catalog.default_adapters(model):
+        return (BARE if usual else OWN), 1.0
+    if len(strengths) == 1 and tuple(use.name for use in uses) == tuple(usual):
         return OWN, uses[0].strength
     if len(uses) == 1:
         return uses[0].name, uses[0].strength

@@ -123,7 +123,7 @@ def model_choice(general: Named, look: Look) -> None:
             allow_custom_value=True,
             elem_id=f"{look.prefix}adapter",
         )
-    low, high = strength_span(default_model(look.pipeline), OWN)
+    low, high = strength_span(default_model(look.pipeline), OWN, look.pipeline)
     general["strength"] = gr.Slider(
         low,
         high,

@@ -369,3 +369,18 @@ def test_a_video_file_is_learnt_from_at_the_motions_own_rate(stage: Stage, tmp_p
     video_files.record((np.full((64, 64, 3), 8 * index, np.uint8) for index in range(24)), 24.0, path)
     example = dataclasses.replace(examples(1)[0], media=path)
     assert stage.pipeline.prepare([example])["latents"].shape == (1, 8, 4, 8, 8)
+
+
+def test_what_frames_miss_apart_counts_more_where_they_share_noise(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike, apart = (
+        torch.ones(1, 4, 2, 2, 2),
+        torch.tensor([1.0, -1, 1, -1]).view(1, 4, 1, 1, 1).expand(1, 4, 2, 2, 2),
+    )
+    error = stage.pipeline._error
+    assert error(alike).item() == error(apart).item() == 1, "noise of its own for every frame"
+    manner = dataclasses.replace(stage.pipeline._manner, noise=ClipNoise(0.75))
+    monkeypatch.setattr(stage.pipeline, "_manner", manner)
+    assert error(alike).item() == pytest.approx(1)
+    assert error(apart).item() == pytest.approx(1 + 3)

@@ -108,4 +108,4 @@ def test_kept_pieces_are_midi_files_with_their_feeling_in_the_name(composed, tmp
 
 
 def test_seconds_are_of_whole_pieces(model):
-    assert 0 < makers.seconds(makers.request(1, (0, 0, 0), 1, model), times=1) < 60
+    assert 0 < makers.seconds([makers.request(1, (0, 0, 0), 1, model)]) < 60

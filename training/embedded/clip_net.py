@@ -38,7 +38,7 @@ ROWS = 4
 # to the next, before anything is learnt; the modules learn what moves.
 NOISE = ClipNoise(share=0.85, carried=0.9)
 CAPTION_DROPOUT = 0.1
-PLAN = Plan(steps=2400, learning_rate=2e-3, warmup_steps=60, ema=0.997)
+PLAN = Plan(steps=1600, learning_rate=2e-3, warmup_steps=60, ema=0.997)
 
 
 def modules_for(base: Any) -> MotionAdapter:
