@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -17,6 +18,13 @@ from pipelines.music import _fields as fields
 from pipelines.music._fields import FIELDS, PLACES, POSITIONS
 
 PITCH_FIELDS = ("melody", "voices")
+
+
+class Known(NamedTuple):
+    """Sums of `table` (classes of all columns, C) are what a position sees; `turns` of positions."""
+
+    table: Tensor
+    turns: tuple[Tensor, Tensor]
 
 
 class Attention(nn.Module):
@@ -32,11 +40,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
         rows, length, channels = x.shape
-        q, k, v = (
-            part(x).view(rows, length, self.heads, -1).transpose(1, 2)
-            for part in (self.to_q, self.to_k, self.to_v)
-        )
-        q, k = _rotate(q, turns), _rotate(k, turns)
+        q, k, v = (part(x).view(rows, length, self.heads, -1) for part in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (part.transpose(1, 2).contiguous() for part in (_rotate(q, turns), _rotate(k, turns), v))
         scores = q @ k.transpose(-1, -2) * (channels // self.heads) ** -0.5
         mixed = scores.softmax(dim=-1) @ v
         return self.to_out(mixed.transpose(1, 2).reshape(rows, length, channels))
@@ -53,8 +58,9 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-        x = x + self.dropout(self.attn(self.norm1(x), turns))
-        return x + self.dropout(self.ff_out(nn.functional.gelu(self.ff_in(self.norm2(x)))))
+        dtype = self.ff_in.weight.dtype  # the stream of `x` may be wider than what is multiplied
+        x = x + self.dropout(self.attn(self.norm1(x).to(dtype), turns))
+        return x + self.dropout(self.ff_out(nn.functional.gelu(self.ff_in(self.norm2(x).to(dtype)))))
 
 
 class MusicTransformer(ModelMixin, ConfigMixin):
@@ -92,27 +98,47 @@ class MusicTransformer(ModelMixin, ConfigMixin):
                 nn.init.normal_(module.weight, std=0.2)
 
     def forward(
-        self, tokens: Tensor, repeated: Tensor, bars: Tensor, names: Sequence[str] = tuple(FIELDS)
+        self,
+        tokens: Tensor,
+        repeated: Tensor,
+        bars: Tensor,
+        names: Sequence[str] = tuple(FIELDS),
+        known: Known | None = None,
     ) -> dict[str, Tensor]:
         """`tokens`, `repeated` (R, B, W): the grid, and of each bar the one it repeats (anything where none).
 
-        `bars` (R, B, 4): meter, likeness to the repeated bar, place from the start and from the end.
-        Returns for each field of `names` logits (R, B, per_bar, voices, classes).
+        `bars` (R, B, 4): meter, likeness to the repeated bar, place from the start and from the end. `known`:
+        `self.known(B)` or of more bars, for whoever asks often. Returns for each field of `names` logits
+        (R, B, per_bar, voices, classes).
         """
         rows, count, _ = tokens.shape
-        table = self._table()
+        known = known or self.known(count)
         meter, likeness, start, end = bars.unbind(-1)
-        known = self.embeddings
-        bar = known["meter"](meter) + known["likeness"](likeness)
-        bar = bar + known["place"](start) + known["place"](end + PLACES)
-        copied = self.repeated(self._seen(repeated, table)) * (likeness > 0).view(rows, count, 1, 1)
-        x = self._seen(tokens, table) + copied + bar[:, :, None] + known["position"].weight
+        said = self.embeddings
+        bar = said["meter"](meter) + said["likeness"](likeness)
+        bar = bar + said["place"](start) + said["place"](end + PLACES)
+        here, there = self._seen(torch.stack([tokens, repeated]), known.table)
+        copied = self.repeated(there.to(self.repeated.weight.dtype)) * (likeness > 0).view(rows, count, 1, 1)
+        x = here + copied + bar[:, :, None] + said["position"].weight
         x = x.flatten(1, 2)
-        turns = _turns(x.shape[1], x.shape[2] // self.config.heads, x)
+        cos, sin = (part[: x.shape[1]] for part in known.turns)
         for block in self.blocks:
-            x = block(x, turns)
+            x = block(x, (cos, sin))
         x = self.norm(x).view(rows, count, POSITIONS, -1)
         return {name: self._logits(x, name) for name in names}
+
+    def known(self, bars: int) -> Known:
+        """What does not depend on tokens, for up to `bars` bars; good as long as the weights stay."""
+        width = self.config.channels // self.config.heads
+        turns = _turns(bars * POSITIONS, width, self.norm.weight)
+        dtype = self.repeated.weight.dtype
+        return Known(self._table(), (turns[0].to(dtype), turns[1].to(dtype)))
+
+    def halve(self) -> None:
+        """Multiply in bfloat16 from now on; sums and norms stay as they are."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and module not in self.pitch_columns.values():
+                module.to(torch.bfloat16)
 
     def _table(self) -> Tensor:
         """(sum of classes over columns, C); pitches share what they are, each column says what that does."""
@@ -127,16 +153,15 @@ class MusicTransformer(ModelMixin, ConfigMixin):
         return torch.cat(parts)
 
     def _seen(self, tokens: Tensor, table: Tensor) -> Tensor:
-        """(R, B, W) -> (R, B, P, C): the sum of the embeddings of all that a position sees."""
-        rows, count, _ = tokens.shape
+        """(..., W) -> (..., P, C): the sum of the embeddings of all that a position sees."""
         indices = tokens[..., self.layout] + self.offsets
-        flat = nn.functional.embedding_bag(indices.flatten(0, 2), table, mode="sum")
-        return flat.view(rows, count, POSITIONS, -1)
+        flat = nn.functional.embedding_bag(indices.flatten(0, -2), table, mode="sum")
+        return flat.view(*tokens.shape[:-1], POSITIONS, -1)
 
     def _logits(self, x: Tensor, name: str) -> Tensor:
         field = FIELDS[name]
         stride = max(1, POSITIONS // field.per_bar)
-        out = self.writers[name](x[:, :, ::stride])
+        out = self.writers[name](x[:, :, ::stride].to(self.writers[name].weight.dtype))
         return out.view(*x.shape[:2], field.per_bar, field.voices, field.classes)
 
 
@@ -150,14 +175,16 @@ _outputs = _columns  # and those that it writes
 
 
 def _turns(length: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, width) of rotary positions (Su et al. 2021), wavelengths up to 4096."""
+    """Cosines and sines (length, 1, width) of rotary positions (Su et al. 2021), wavelengths up to 4096.
+
+    The first half of the sines is negative, see `_rotate`."""
     rates = torch.exp(-math.log(4096) * torch.arange(0, width, 2, device=like.device) / width)
-    angles = torch.arange(length, device=like.device)[:, None] * rates
-    angles = torch.cat([angles, angles], dim=-1)
-    return angles.cos(), angles.sin()
+    angles = torch.arange(length, device=like.device)[:, None, None] * rates
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
 
 def _rotate(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """`x` (rows, length, heads, width): first and second half of the width are the two parts of a point."""
     cos, sin = (part.to(x.dtype) for part in turns)
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

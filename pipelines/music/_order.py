@@ -1,8 +1,8 @@
 """In which order a stage writes its tokens: what depends on each other is never written at the same moment.
 
 Inside a bar strong sixteenths come before weak ones, a chord's lowest note before its others, and a bar that
-repeats another after that one; different bars are written side by side, but for the plan, which goes from the
-whole to its parts. Knows the grid; it knows no network.
+repeats another after that one; different bars are written side by side, but for the plan, which begins with
+the first. Knows the grid; it knows no network.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from pipelines.music._fields import CELLS, FIELDS, PLAN, STAGES
 
-# Sixteenths by strength. Weak ones rarely begin a note, so several share a moment: with three moments more,
-# pieces measure the same.
-CELL_ORDER = ((0,), (8,), (4, 12), (2, 6, 10, 14), (1, 5, 9, 13), (3, 7, 11, 15))
-NOTE_TURNS = 2  # turns of _halving that notes wait for; by then there is enough to agree with
-CHORD_ORDER = (0, 4, 2, 6, 1, 3, 5, 7)  # half bars of a group of four bars
-VOICE_DELAY = (0, 1, 2, 3, 4)
+# Every moment is a pass of the network. Sixteenths by strength: weak ones rarely begin a note, and share one.
+CELL_ORDER = ((0, 8), (4, 12), (2, 6, 10, 14), tuple(range(1, CELLS, 2)))
+CHORD_ORDER = ((0, 4), (2, 6), (1, 3, 5, 7))  # half bars of a group of four bars
+VOICE_DELAY = (0, 1, 2, 3, 3)  # the fifth voice, which is rare, beside the fourth
 
 
 @cache
@@ -54,23 +52,8 @@ def _of_bars(name: str, count: int) -> NDArray[np.int64]:
     """(bars, 1) or (bars, tokens): what each bar's own turn adds to a field's moments."""
     bars = np.arange(count)
     if name in PLAN:
-        return _halving(count)[:, None]
-    if name in ("melody", "voices"):
-        return np.minimum(_halving(count), NOTE_TURNS)[:, None]
+        return (bars > 0).astype(np.int64)[:, None]
     if name == "chord":
-        half = (bars[:, None] * 2 + np.arange(2)) % len(CHORD_ORDER)
-        return np.argsort(CHORD_ORDER)[half]
+        turn = {half: moment for moment, halves in enumerate(CHORD_ORDER) for half in halves}
+        return np.array([[turn[(2 * bar + half) % len(turn)] for half in range(2)] for bar in bars])
     return np.zeros((count, 1), dtype=np.int64)
-
-
-def _halving(count: int) -> NDArray[np.int64]:
-    """(bars,) 0 for the first, 1 for the one in the middle, 2 for those between them, and so on: what plans a
-
-    piece from the whole to its parts."""
-    turns = np.zeros(count, dtype=np.int64)
-    step = 1 << max(count - 1, 0).bit_length()
-    turn = 0
-    while step > 1:
-        turn, step = turn + 1, step // 2
-        turns[step :: 2 * step] = turn
-    return turns

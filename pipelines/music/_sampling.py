@@ -163,8 +163,6 @@ def _legal(draft: Draft, name: str) -> np.ndarray:
 class MusicDiffusionPipeline(DiffusionPipeline):
     """Fills in what a draft lacks, window by window."""
 
-    halves = False  # compute in bfloat16, weights stay as they are: for CPUs that are faster so
-
     def __init__(self, transformer: MusicTransformer, scheduler: AbsorbingScheduler) -> None:
         super().__init__()
         self.register_modules(transformer=transformer, scheduler=scheduler)
@@ -179,6 +177,7 @@ class MusicDiffusionPipeline(DiffusionPipeline):
         on_step: Callable[[int, int], None],
     ) -> Draft:
         """Write all that is missing, in place. `on_step(done, total)` after every step, by an estimate."""
+        self._known = self.transformer.known(min(len(draft), WINDOW_BARS))
         self._tune(draft, generator, way, before_bars)
         done = 0
         while (missing := draft.unwritten.any(axis=1)).any():
@@ -227,8 +226,7 @@ class MusicDiffusionPipeline(DiffusionPipeline):
         """Of each field (bars, per_bar, voices, classes), on the CPU."""
         seen = (draft.tokens[bars], draft.tokens[draft.sources[bars]], draft.facts[bars])
         inputs = way.rows([torch.from_numpy(part) for part in seen], self.transformer.norm.weight.device)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.halves):
-            logits = self.transformer(*inputs, names)
+        logits = self.transformer(*inputs, names, self._known)
         return {name: way.felt(found) for name, found in logits.items()}
 
 

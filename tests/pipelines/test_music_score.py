@@ -16,6 +16,7 @@ from pipelines.music import _elements as elements
 from pipelines.music import _fields as fields
 from pipelines.music import _form as form
 from pipelines.music import _grid as grid
+from pipelines.music import _network as network
 from pipelines.music import _order as order
 from pipelines.music import _performance as performance
 from pipelines.music import _sampling as sampling
@@ -390,3 +391,59 @@ def test_the_loss_falls_and_can_be_felt(composer: score.Pipeline) -> None:
             optimizer.step()
             losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.fixture
+def halved() -> score.Pipeline:
+    """As it is loaded on a CPU that multiplies bfloat16 by itself."""
+    made = score.Pipeline.tiny(0)
+    made.pipe.transformer.halve()
+    return made
+
+
+def test_a_network_in_bfloat16_composes_the_same_piece_twice_and_neutral_is_no_adapter(
+    halved: score.Pipeline,
+) -> None:
+    first = composed(halved, request())
+    adapter = Adapter.create(halved.modules, Config(rank=4, alpha=4), seed=1)
+    with torch.no_grad():
+        for name, weight in adapter.weights.items():
+            if name.endswith("lora_B.weight"):
+                weight.normal_(0, 0.5, generator=torch.Generator().manual_seed(len(name)))
+    with adapter.applied(halved.modules) as set_emotion:
+        assert np.array_equal(first, composed(halved, request("neutral"), set_emotion))
+        assert not np.array_equal(first, composed(halved, request(HAPPY), set_emotion))
+
+
+def test_only_what_is_multiplied_is_halved(halved: score.Pipeline) -> None:
+    net = halved.pipe.transformer
+    assert net.blocks[0].ff_in.weight.dtype == torch.bfloat16
+    assert {net.norm.weight.dtype, net.embeddings["pitch"].weight.dtype} == {torch.float32}
+    plain = score.Pipeline.tiny(0).pipe.transformer
+    inputs = _masked_bars(3)
+    for name, logits in plain(*inputs).items():
+        assert torch.allclose(net(*inputs)[name].float(), logits, atol=0.05, rtol=0.05), name
+
+
+def test_what_a_network_knows_beforehand_changes_nothing(composer: score.Pipeline) -> None:
+    net = composer.pipe.transformer
+    inputs = _masked_bars(3)
+    for name, logits in net(*inputs, known=net.known(16)).items():
+        assert torch.equal(logits, net(*inputs)[name]), name
+
+
+def test_positions_turn_by_what_lies_between_them() -> None:
+    turns = network._turns(20, 8, torch.zeros(()))
+    one = torch.randn(1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(1, 20, 1, 8)
+    turned = network._rotate(one, turns)[0, :, 0]
+    products = turned @ turned.T
+    assert torch.allclose(turned.norm(dim=-1), turned[0].norm().expand(20))
+    for lag in range(20):
+        assert torch.allclose(products.diagonal(lag), products.diagonal(lag)[:1], atol=1e-5), lag
+
+
+def _masked_bars(bars: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    tokens = torch.from_numpy(np.tile(fields.classes(), (1, bars, 1)))
+    facts = torch.zeros(1, bars, 4, dtype=torch.long)
+    facts[0, -1, 1] = 1
+    return tokens, tokens.clone(), facts
