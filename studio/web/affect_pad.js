@@ -151,7 +151,7 @@ range.addEventListener("keydown", (event) => onArrow(event, (size) => ({
 }), { dominance: 0 }));
 range.addEventListener("input", () => moveTo({ dominance: Number(range.value) }, false));
 
-for (const act of ["pointerdown", "keydown", "drop"]) {
+for (const act of ["pointerdown", "keydown", "drop", "input"]) {
   document.addEventListener(act, (event) => { last = element.contains(event.target); }, true);
 }
 

@@ -335,7 +335,7 @@ find(".curve-add").addEventListener("click", addSomewhere);
 find(".curve-remove").addEventListener("click", remove);
 new ResizeObserver(() => { if (!drag && Math.abs(svg.clientWidth - width) > 1 && svg.clientWidth) build(); }).observe(svg);
 
-for (const act of ["pointerdown", "keydown", "drop"]) {
+for (const act of ["pointerdown", "keydown", "drop", "input"]) {
   document.addEventListener(act, (event) => {
     const here = element.contains(event.target);
     if (!here && last && !reportTimer) known = JSON.stringify(keys);

@@ -55,7 +55,7 @@ box.addEventListener("keydown", (event) => {
   pick(all[next]);
 });
 
-for (const act of ["pointerdown", "keydown", "drop"]) {
+for (const act of ["pointerdown", "keydown", "drop", "input"]) {
   document.addEventListener(act, (event) => { if (!element.contains(event.target)) before.clear(); }, true);
 }
 
