@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipelines import _placement as placement
+from pipelines import _prompts as prompts_read
 from pipelines.image import _loading as loading
 from pipelines.image import _pictures as pictures
 from studio.artifacts import Picture
@@ -105,10 +106,7 @@ class PicturePipeline(ABC):
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """The end of each prompt that no text encoder reads, as its tokenizer spells it; "" where all is."""
-        tokenizer, most = self.reader
-        room = most - len(tokenizer("")["input_ids"])  # special tokens, which every prompt has
-        said = tokenizer(list(prompts), add_special_tokens=False, verbose=False)["input_ids"]
-        return [tokenizer.decode(tokens[room:]).strip() for tokens in said]
+        return prompts_read.unread(prompts, *self.reader)
 
     def _said(self, batch: Sequence[RenderRequest], guided: bool) -> Texts:
         """What the prompts say; with guidance the negative prompts come first, as many rows again."""

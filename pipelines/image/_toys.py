@@ -40,6 +40,19 @@ def clip_text_encoder(tokenizer: Any, hidden_size: int = 32, projection_dim: int
     return kind(config)
 
 
+def ddim(beta_schedule: str) -> Any:
+    """DDIM as Stable Diffusion has it; its noise is "scaled_linear", AnimateDiff's "linear"."""
+    return diffusers.DDIMScheduler(
+        beta_schedule=beta_schedule,
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        timestep_spacing="leading",  # said, or another sampler would take its own default
+    )
+
+
 def autoencoder(channels: int = 4, **config: Any) -> Any:
     """AutoencoderKL with `channels` latents at an eighth of the picture's size."""
     return diffusers.AutoencoderKL(

@@ -52,15 +52,7 @@ def _tiny() -> Any:
         text_encoder=toys.clip_text_encoder(tokenizer),
         tokenizer=tokenizer,
         unet=_tiny_unet(),
-        scheduler=diffusers.DDIMScheduler(
-            beta_schedule="scaled_linear",
-            beta_start=0.00085,
-            beta_end=0.012,
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-            timestep_spacing="leading",  # said, or another sampler would take its own default
-        ),
+        scheduler=toys.ddim("scaled_linear"),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

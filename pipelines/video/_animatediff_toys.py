@@ -20,15 +20,7 @@ def tiny(seed: int) -> Any:
             tokenizer=tokenizer,
             unet=_unet(),
             motion_adapter=None,
-            scheduler=diffusers.DDIMScheduler(
-                beta_schedule="linear",
-                beta_start=0.00085,
-                beta_end=0.012,
-                clip_sample=False,
-                set_alpha_to_one=False,
-                steps_offset=1,
-                timestep_spacing="leading",
-            ),
+            scheduler=toys.ddim("linear"),
         )
 
 

@@ -61,6 +61,17 @@ class Plan:
         """Frames that are kept: the last one of a loop is the first one again."""
         return max(1, self.count - 1) if self.request.params.loop else self.count
 
+    def asked(self, guidance: float) -> dict[str, Any]:
+        """What every pipeline is told, by diffusers' names."""
+        return {
+            "prompt": self.request.prompt,
+            "negative_prompt": self.request.negative_prompt or None,
+            "width": self.size[0],
+            "height": self.size[1],
+            "num_inference_steps": self.request.params.steps,
+            "guidance_scale": guidance,
+        }
+
     def picture(self, name: str) -> Image.Image:
         """An input picture at the size of the clip."""
         path = start.inputs_of(self.request)[name]

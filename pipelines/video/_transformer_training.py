@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pipelines import _flow_loss as flow_loss
+from pipelines import _prompts as prompts_read
 from pipelines.video import _timing as timing
 from studio import video_files
 from studio.emotion import VAD
@@ -37,13 +38,8 @@ class ClipTraining:
     """The share of a family that training needs, see studio.ports.TrainablePipeline."""
 
     pipe: Any
-    frame_rule: timing.FrameRule
+    frame_rule: timing.FrameRule  # how many frames are learnt from at once
     native_size: tuple[int, int]
-
-    @property
-    def frame_rule(self) -> timing.FrameRule:
-        """How many frames are learnt from at once."""
-        return self.frame_rule
 
     @abstractmethod
     def encode_text(self, prompts: list[str]) -> dict[str, Tensor]:
@@ -101,10 +97,7 @@ class ClipTraining:
 
     def unread(self, prompts: Sequence[str]) -> list[str]:
         """The end of each prompt that the text encoder does not read; "" where all is."""
-        tokenizer, most = self.reader
-        room = most - len(tokenizer("")["input_ids"])  # special tokens, which every prompt has
-        said = tokenizer(list(prompts), add_special_tokens=False, verbose=False)["input_ids"]
-        return [tokenizer.decode(tokens[room:]).strip() for tokens in said]
+        return prompts_read.unread(prompts, *self.reader)
 
     def predict(
         self,

@@ -103,21 +103,14 @@ class Pipeline(LtxTraining, clips.TransformerClips):
             build, (inputs, beside) = models.from_pictures, self._pictures(plan)
         scale = self._guidance(plan)
         arguments = {
-            "prompt": plan.request.prompt,
-            "negative_prompt": plan.request.negative_prompt or None,
-            "width": plan.size[0],
-            "height": plan.size[1],
+            **plan.asked(scale),
             "num_frames": plan.count,
             "frame_rate": asked.fps,
-            "num_inference_steps": asked.steps,
-            "guidance_scale": scale,
             "max_sequence_length": self.reader[1],
             **inputs,
         }
         feeling = plan.feeling
-        if beside and not isinstance(
-            feeling, VAD
-        ):  # the end picture's tokens stand in front, and feel the end
+        if beside and not isinstance(feeling, VAD):  # an end's tokens stand in front, and feel the end
             feeling = [*feeling[-1:] * beside, *feeling]
         return clips.Task(build(self.pipe), arguments, passes.side_by_side(feeling, guided=scale > 1))
 

@@ -118,15 +118,7 @@ class Pipeline(WanTraining, clips.TransformerClips):
         elif "image" in files:
             build, inputs = models.from_picture, {**inputs, **_pictures(plan)}
         scale = self._guidance(plan)
-        arguments = {
-            "prompt": plan.request.prompt,
-            "negative_prompt": plan.request.negative_prompt or None,
-            "width": plan.size[0],
-            "height": plan.size[1],
-            "num_inference_steps": asked.steps,
-            "guidance_scale": scale,
-            **inputs,
-        }
+        arguments = {**plan.asked(scale), **inputs}
         turns = passes.one_after_the_other(plan.feeling, guided=scale > 1)
         return clips.Task(build(self.pipe, self._shift(plan)), arguments, turns)
 

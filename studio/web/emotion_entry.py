@@ -36,6 +36,12 @@ class EmotionEntry:
     curve: CurveEditor | None = None
 
     @property
+    def editor(self) -> CurveEditor:
+        """The curve, of an entry that has one."""
+        assert self.curve is not None
+        return self.curve
+
+    @property
     def faces(self) -> list[gr.components.Component]:
         """Everything that shows the emotion."""
         others = [self.pad, self.label, self.intensity, self.text, self.problem]

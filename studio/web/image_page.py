@@ -24,7 +24,6 @@ LOOK = Look(
     things="pictures",
     stage=views.stage,
     download=views.download,
-    newest_emotion='document.querySelector("#pad .affect").newest()',
 )
 EXAMPLES = (  # what the embedded model can paint, in its own words
     "a white lighthouse at dusk, watercolour",

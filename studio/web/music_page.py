@@ -27,8 +27,7 @@ LOOK = Look(
     stage=music_views.stage,
     download=music_views.downloads,
     prefix="music-",
-    newest_emotion='document.querySelector("#music-curve .curve").newest('
-    'document.querySelector("#music-pad .affect").newest())',
+    curved=True,
 )
 MIDI = [".mid", ".midi"]
 KINDS = {"midi": MIDI, "donor": MIDI, "soundfont": [".sf2", ".sf3"]}

@@ -6,7 +6,7 @@ its `Params` and `INPUTS`; no pipeline has code of its own here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -95,6 +95,12 @@ def pipelines(medium: str) -> list[str]:
     here = catalog.models()
     families = (name for name in catalog.names("pipeline") if medium_of(name) == medium)
     return [name for name in families if "/" in default_model(name) or default_model(name) in here]
+
+
+def first_pipeline(medium: str, wished: Sequence[str] = ()) -> str:
+    """The family of a medium that is chosen first: of those that are `wished` the first one that is here."""
+    offered = pipelines(medium)
+    return next((name for name in wished if name in offered), offered[0])
 
 
 def medium_of(pipeline: str) -> str:

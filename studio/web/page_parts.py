@@ -33,7 +33,13 @@ class Look:
     stage: Callable[[Sequence[JobView]], str]
     download: Callable[[JobView | None], str]
     prefix: str = ""
-    newest_emotion: str = ""  # JavaScript: the emotion that the server has not heard of yet, or null
+    curved: bool = False  # a curve is drawn beside the pad
+
+    @property
+    def newest_emotion(self) -> str:
+        """JavaScript: the emotion that the server has not heard of yet, or null."""
+        pad = f'document.querySelector("#{self.prefix}pad .affect").newest()'
+        return f'document.querySelector("#{self.prefix}curve .curve").newest({pad})' if self.curved else pad
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from studio.errors import StudioError
 from studio.request import RenderRequest
 from studio.web import portrait_faces, portrait_preview, portrait_views, views
 from studio.web.controls import specs_of
-from studio.web.curve_editor import CurveEditor, Drawn
+from studio.web.curve_editor import Drawn
 from studio.web.emotion_entry import LIVE, QUIET
 from studio.web.form import OWN, Form
 from studio.web.muscle_board import MuscleBoard, asked_wire, units_wire
@@ -79,26 +79,21 @@ class PortraitEvents(Events):
         super().__init__(*parts)
         self.cast, self.script = cast, script
 
-    @property
-    def curve(self) -> CurveEditor:
-        curve = self.form.emotion.curve
-        assert curve is not None
-        return curve
-
     def wire(self, page: gr.Blocks, render: gr.Button, dropped: gr.File) -> None:
         """Attach every handler."""
         super().wire(page, render, dropped)
         self._wire_faces()
-        script, form, feeling = self.script, self.form, self.form.emotion.text
+        script, form = self.script, self.form
+        feeling, curve = form.emotion.text, form.emotion.editor
         script.audio.change(self.show_source, script.audio, self.source_shown, **QUIET)
         form.pipeline.change(self.show_cast, form.pipeline, [self.cast.choice, self.cast.own], **QUIET)
         line = [each.change for each in (script.text, script.audio, script.voice, script.language)]
         line += [form.pipeline.change, form.shared["read"].change, feeling.change]
-        shown = [script.strip, self.curve, script.line]
+        shown = [script.strip, curve, script.line]
         gr.on(line, self.listen, form.inputs, shown, **LIVE)
         moved = [script.movements, script.board]
-        gr.on([self.curve.input, script.board.input], self.feel, [self.curve, script.board], moved, **LIVE)
-        feeling.change(self.feel_text, [feeling, self.curve, script.board], moved, **LIVE)
+        gr.on([curve.input, script.board.input], self.feel, [curve, script.board], moved, **LIVE)
+        feeling.change(self.feel_text, [feeling, curve, script.board], moved, **LIVE)
         seen = [*line, script.board.input, self.cast.portrait.input, self.cast.note.change]
         gr.on(seen, self.preview, form.inputs, self.cast.preview, **LIVE)
         page.load(self.preview, form.inputs, self.cast.preview, **QUIET)

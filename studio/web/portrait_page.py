@@ -15,7 +15,7 @@ from studio.params import ParamSpec
 from studio.web import controls, page_parts, portrait_faces, portrait_views
 from studio.web.emotion_entry import EmotionEntry, emotion_curve_entry
 from studio.web.muscle_board import MuscleBoard
-from studio.web.page_form import pipelines
+from studio.web.page_form import first_pipeline
 from studio.web.page_parts import Look, Named, Settings
 from studio.web.picture_picker import PicturePicker
 from studio.web.players import Players
@@ -45,16 +45,14 @@ CURVES = (
 
 def look() -> Look:
     """What this page is of. The family that is chosen first is the best one whose model is here."""
-    offered = pipelines(MEDIUM)
     return Look(
         medium=MEDIUM,
-        pipeline=next((name for name in FIRST if name in offered), offered[0]),
+        pipeline=first_pipeline(MEDIUM, FIRST),
         things="takes",
         stage=portrait_views.stage,
         download=portrait_views.downloads,
         prefix=PREFIX,
-        newest_emotion='document.querySelector("#portrait-curve .curve").newest('
-        'document.querySelector("#portrait-pad .affect").newest())',
+        curved=True,
     )
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 from studio.emotion import parse_curve
 from studio.errors import StudioError
 from studio.web import video_views
-from studio.web.curve_editor import CurveEditor, Drawn
+from studio.web.curve_editor import Drawn
 from studio.web.emotion_entry import LIVE, QUIET
 from studio.web.page_events import Events
 from studio.web.page_form import input_names
@@ -38,22 +38,16 @@ class VideoEvents(Events):
         super().__init__(*parts)
         self.starts = starts
 
-    @property
-    def curve(self) -> CurveEditor:
-        curve = self.form.emotion.curve
-        assert curve is not None
-        return curve
-
     def wire(self, page: gr.Blocks, render: gr.Button, dropped: gr.File) -> None:
         """Attach every handler."""
         super().wire(page, render, dropped)
         form, starts = self.form, self.starts
         shown = [starts.note, *form.files.values()]
         form.pipeline.change(self.show_inputs, form.pipeline, shown, **QUIET)
-        length, text = form.shared["length_s"], form.emotion.text
-        length.change(self.measure, [length, text], [self.curve, starts.past], **LIVE)
+        length, text, curve = form.shared["length_s"], form.emotion.text, form.emotion.editor
+        length.change(self.measure, [length, text], [curve, starts.past], **LIVE)
         text.change(self.told, [length, text], starts.past, **LIVE)
-        self.curve.input(self.told_drawn, [length, self.curve], starts.past, **LIVE)
+        curve.input(self.told_drawn, [length, curve], starts.past, **LIVE)
 
     def show_inputs(self, pipeline: str) -> list[Any]:
         """What the family starts from. Outputs: note, the files."""

@@ -15,7 +15,7 @@ from studio.params import ParamSpec
 from studio.web import controls, page_parts, shared_form, video_views
 from studio.web.clip_views import downloads
 from studio.web.emotion_entry import QUIET, EmotionEntry, emotion_curve_entry
-from studio.web.page_form import input_names, pipelines
+from studio.web.page_form import first_pipeline, input_names
 from studio.web.page_parts import Look, Named, Settings
 from studio.web.players import Players
 from studio.web.service import Service
@@ -50,16 +50,14 @@ CURVES = (
 
 def look() -> Look:
     """What this page is of. The family whose model is here is chosen first, if there is one."""
-    offered = pipelines(MEDIUM)
     return Look(
         medium=MEDIUM,
-        pipeline=next((name for name in FIRST if name in offered), offered[0]),
+        pipeline=first_pipeline(MEDIUM, FIRST),
         things="clips",
         stage=video_views.stage,
         download=downloads,
         prefix=PREFIX,
-        newest_emotion='document.querySelector("#video-curve .curve").newest('
-        'document.querySelector("#video-pad .affect").newest())',
+        curved=True,
     )
 
 
