@@ -53,6 +53,13 @@ def mean(pieces: list[Piece]) -> dict[str, float]:
     return {name: float(np.nanmean([each[name] for each in found])) for name in MEASURES}
 
 
+def error(pieces: list[Piece]) -> dict[str, float]:
+    """Standard error of each of those means."""
+    found = [of(piece) for piece in pieces]
+    table = {name: np.array([each[name] for each in found]) for name in MEASURES}
+    return {name: float(np.nanstd(of) / np.sqrt(np.isfinite(of).sum())) for name, of in table.items()}
+
+
 def pitch_class_entropy(piece: Piece) -> float:
     """Bits of the distribution of all onsets over the 12 pitch classes, 0..3.58."""
     share = np.bincount(piece.notes.pitch % 12, minlength=12) / max(len(piece.notes), 1)

@@ -38,7 +38,7 @@ FAMILY, MODEL = "video/animatediff", animatediff.DEFAULT_MODEL
 FPS, PAINTED_PX = 12, 128
 UNSEEN = 7_000_003  # first word of every generator here; no training used it
 CHANGE = 0.6  # least range of valence and of arousal in a curve that changes
-VERSION = 1  # of what is measured; another one makes records anew
+VERSION = 2  # of what is measured; another one makes records anew
 STILL = EmotionCurve.constant(NEUTRAL)
 
 
@@ -55,12 +55,14 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class Take:
     """A clip as it was measured. `asked` and `read` (T, 3): valence, arousal, dominance; `energy`
-    (T-1,), motion, and `flicker`: see `_video_measures`; `colours` as `inspect` tells them; `digest`
-    of its frames; `seconds` it took; `about`: what was asked, for people; `path`: the MP4."""
+    and `change` (T-1,), motion without and with light, and `flicker`: see `_video_measures`; `colours` as
+    `inspect` tells them; `digest` of its frames; `seconds` it took; `about`: what was asked, for people;
+    `path`: the MP4."""
 
     asked: Floats
     read: Floats
     energy: Floats
+    change: Floats
     flicker: float
     colours: dict[str, Any]
     digest: str
@@ -205,6 +207,7 @@ def _measured(frames: Frames, curve: EmotionCurve) -> dict[str, Any]:
         "asked": asked,
         "read": read.tolist(),
         "energy": measures.motion_energy(frames).tolist(),
+        "change": measures.difference(frames).tolist(),
         "flicker": float(measures.flicker(frames).mean()),
         "colours": dataclasses.asdict(colours.of_frames(iter(frames))),
         "digest": hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest(),
@@ -213,7 +216,7 @@ def _measured(frames: Frames, curve: EmotionCurve) -> dict[str, Any]:
 
 def _read(path: Path) -> Take:
     found: dict[str, Any] = json.loads(path.read_bytes())
-    series = {name: np.array(found[name], np.float64) for name in ("asked", "read", "energy")}
+    series = {name: np.array(found[name], np.float64) for name in ("asked", "read", "energy", "change")}
     return Take(**{**found, **series}, path=path.with_suffix(".mp4"))
 
 

@@ -23,11 +23,27 @@ _NEAR = (0.01, 0.5)  # Sundaram et al.: a share of the squared flows, and square
 _LEAST = 1e-9
 
 
-def motion_energy(frames: Frames) -> Floats:
+def difference(frames: Frames) -> Floats:
     """(T-1,) mean absolute difference of neighbours, in [0, 1]; VBench's temporal flickering (Huang et al.,
     CVPR 2024, arXiv 2311.17982) is one minus its mean."""
     found = [np.abs(later.astype(np.int16) - now).mean() / 255 for now, later in pairwise(frames)]
     return np.array(found, np.float64)
+
+
+def motion_energy(frames: Frames) -> Floats:
+    """(T-1,) the same when a change of light is taken out: of every channel the gain and offset that bring a
+    frame nearest to the next one. A feeling that turns changes brightness and colours of frames in which
+    nothing moves."""
+    found = [np.abs(later - _relit(now, later)).mean() / 255 for now, later in pairwise(frames)]
+    return np.array(found, np.float64)
+
+
+def _relit(frame: NDArray[np.uint8], like: NDArray[np.uint8]) -> Floats:
+    """`frame` (H, W, 3) with the light of `like`, by least squares in each channel."""
+    x, y = (part.reshape(-1, 3).astype(np.float64) for part in (frame, like))
+    apart = x - x.mean(axis=0)
+    gain = (apart * (y - y.mean(axis=0))).sum(axis=0) / np.maximum((apart**2).sum(axis=0), _LEAST)
+    return np.asarray(apart * gain + y.mean(axis=0)).reshape(frame.shape)
 
 
 def flicker(frames: Frames) -> Floats:

@@ -10,11 +10,12 @@ measured are kept (`--folder`), so that a run that was stopped goes on where it 
 `<axis>_r_within`: correlation of the asked and the read feeling of every frame of a clip, mean over the clips
 whose curve changes (a plain mean, not Fisher's); `_across`: of the clips' means. `picture-reader` reads frame
 by frame; it learnt from painted stills. `motion_arousal_r`: log of motion (mean absolute difference of
-neighbouring frames) over the bare clip's, against asked arousal, over half seconds of all clips;
-`_within` frame by frame inside changing clips, `_across` of clips' means, `_raw` without log and bare clip,
-`_partial` given how fast the feeling changes, for then its look moves as well. `flicker_ratio`: mean absolute
-second difference of motion-compensated frames (`_video_measures.flicker`), mean over clips, over the bare
-ones'; `_per_motion` of both over their motion, as more of it is asked for. `neutral_exact`:
+neighbouring frames, a change of light taken out) over the bare clip's, against asked arousal, over half
+seconds of all clips; `_with_light`: nothing taken out; `_within` frame by frame inside changing clips,
+`_across` of clips' means, `_raw` without log and bare clip, `_partial` given how fast feelings change.
+`flicker_ratio`: mean absolute second difference of motion-compensated frames
+(`_video_measures.flicker`), mean over clips, over the bare ones'; `_per_motion` of both over their motion,
+as more of it is asked for. `neutral_exact`:
 NEUTRAL clips are the bare ones, bit for bit. `words_...`: the same of words alone, told key by key.
 `reader_...`: the same of clips by the painter that the model learnt from: what can be read at most.
 `speed_ratio`: seconds of diffusers' own AnimateDiffPipeline (FreeNoise, no adapter, nothing encoded) over
@@ -73,12 +74,14 @@ def movement(takes: Sequence[Take], bases: Sequence[Take]) -> _report.Figures:
     arousals = [measures.between(take.asked)[:, 1] for take in takes]
     pairs = list(zip(takes, bases, strict=True))
     over = [measures.over(take.energy, base.energy.mean()) for take, base in pairs]
+    lit = [measures.over(take.change, base.change.mean()) for take, base in pairs]
     rows = zip(takes, arousals, over, strict=True)
     within = measures.mean_r([(arousal, one) for take, arousal, one in rows if take.changes])
     means = [(arousal.mean(), one.mean()) for arousal, one in zip(arousals, over, strict=True)]
     asked = _parts(arousals)
     return {
         "motion_arousal_r": measures.pearson(asked, _parts(over)),
+        "motion_arousal_r_with_light": measures.pearson(asked, _parts(lit)),
         "motion_arousal_r_within": within,
         "motion_arousal_r_across": measures.pearson(*zip(*means, strict=True)),
         "motion_arousal_r_raw": measures.pearson(asked, _parts([take.energy for take in takes])),

@@ -6,7 +6,7 @@ Knows logits and numbers of bars; it knows no grid and no network.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,14 @@ WINDOW_BARS = 16  # what the networks were trained on
 CONTEXT_BARS = 8  # of them known when a longer piece goes on
 # Told which bars the network sees next, before it does; None: any, and unfelt.
 BeforeBars = Callable[[slice | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """How one field is drawn beside others: its share of the temperature, and of what top_p cuts off."""
+
+    temperature: float = 1.0
+    cut: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,13 @@ class Way:
     temperature: float = 1.0
     top_p: float = 0.95
     emphasis: float | None = None
+
+    def of(self, taste: Taste | None) -> Way:
+        """This way, as a field wants it."""
+        if taste is None:
+            return self
+        top_p = max(0.05, 1 - taste.cut * (1 - self.top_p))
+        return replace(self, temperature=self.temperature * taste.temperature, top_p=top_p)
 
     def rows(self, parts: Sequence[Tensor], device: torch.device) -> list[Tensor]:
         """The network's inputs, each once or twice: (rows, ...)."""

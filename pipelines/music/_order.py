@@ -17,6 +17,9 @@ from pipelines.music._fields import CELLS, FIELDS, PLAN, STAGES
 # Every moment is a pass of the network. Sixteenths by strength: weak ones rarely begin a note, and share one.
 CELL_ORDER = ((0, 8), (4, 12), (2, 6, 10, 14), tuple(range(1, CELLS, 2)))
 CHORD_ORDER = ((0, 4), (2, 6), (1, 3, 5, 7))  # half bars of a group of four bars
+# By how many moments repeats may lengthen a stage: where repeats of repeats would come later still, they are
+# written together with those. Of notes only the weakest sixteenths are left by then.
+LONGER = 1
 VOICE_DELAY = (0, 1, 2, 3, 3)  # the fifth voice, which is rare, beside the fourth
 
 
@@ -42,8 +45,9 @@ def schedule(stage: int, lag: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]
     found = {}
     for name in STAGES[stage]:
         at = np.tile(moments(name), (len(lag), 1)) + _of_bars(name, len(lag))
+        last = at.max() + LONGER
         for bar in np.flatnonzero(lag):
-            at[bar] = np.maximum(at[bar], at[bar - lag[bar]] + 1)
+            at[bar] = np.maximum(at[bar], np.minimum(at[bar - lag[bar]] + 1, last))
         found[name] = at
     return found
 

@@ -21,6 +21,9 @@ else:
     torch = lazy("torch")
 
 
+_DAMPING = 0.01  # of the noise: without it trembling from frame to frame would outweigh all motion
+
+
 @dataclass(frozen=True, slots=True)
 class ClipNoise:
     """Frames i and j of a clip correlate by share + (1 - share) * carried^|i - j|; both in [0, 1)."""
@@ -48,6 +51,26 @@ class ClipNoise:
         if not self.share:
             return self._carried(own)
         return self._mixed(own, torch.randn((shape[0], 1, *shape[2:]), generator=generator))
+
+    def missed(self, error: Tensor) -> Tensor:
+        """(R,): half the mean square of `error` (R, T, ...), half its square in units of the noise.
+
+        What frames have in common of the noise hides little of how they differ: there a small error is large.
+        The mean square alone sees what all frames miss alike, in which motion can mend nothing.
+        """
+        rows = error.flatten(2)
+        apart = torch.einsum("ris,rjs,ij->r", rows, rows, self._precision(rows)) / rows[0].numel()
+        return (rows.square().mean(dim=(1, 2)) + apart) / 2
+
+    def _precision(self, rows: Tensor) -> Tensor:
+        """(T, T): the inverse of how frames' noise varies together, damped; the identity if it does not."""
+        count = rows.shape[1]
+        places = torch.arange(count)
+        apart = (places[:, None] - places).abs()
+        carried = torch.eye(count) if not self.carried else self.carried**apart
+        together = self.share + (1 - self.share) * carried
+        damped = (together + _DAMPING * torch.eye(count)) / (1 + _DAMPING)
+        return torch.linalg.inv(damped.double()).to(rows)
 
     def _mixed(self, own: Tensor, common: Tensor) -> Tensor:
         return self.share**0.5 * common + (1 - self.share) ** 0.5 * self._carried(own)

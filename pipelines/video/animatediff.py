@@ -280,12 +280,7 @@ class Pipeline(unet_pipeline.UNetPipeline):
         return self._manner.noise.drawn(shape, generator)
 
     def _error(self, missed: Tensor) -> Tensor:
-        """(R,): what is missed of a clip, and of what differs between its frames as much more as frames share
-
-        noise. What all frames miss alike is most of it then, and would drown how they differ."""
-        share = self._manner.noise.share
-        between = missed - missed.mean(dim=1, keepdim=True)
-        return super()._error(missed) + share / (1 - share) * super()._error(between)
+        return self._manner.noise.missed(missed)
 
     def _felt(self, emotions: Sequence[RowEmotion], latents: Tensor) -> list[RowEmotion]:
         """One VAD per frame; a row that has one for all of them has it in each."""

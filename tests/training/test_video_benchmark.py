@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import _video_clips as clips
+from benchmarks import _video_measures as measures
 from benchmarks import _video_sheets as sheets
 from benchmarks import video
 from benchmarks._video_clips import STILL, Crew, Take
@@ -24,7 +25,7 @@ def take(asked, read=None, energy=None, flicker=0.01, digest="x"):
     asked = np.asarray(asked, float)
     energy = np.full(len(asked) - 1, 0.02) if energy is None else energy
     found = asked if read is None else read
-    return Take(asked, found, energy, flicker, {}, digest, 1.0, {}, Path("none.mp4"))
+    return Take(asked, found, energy, 2 * energy, flicker, {}, digest, 1.0, {}, Path("none.mp4"))
 
 
 def ramp(start, end):
@@ -84,6 +85,17 @@ def test_motion_is_compared_with_the_bare_clip():
     assert found["flicker_ratio"] == pytest.approx(2)
     moved = np.mean([one.energy.mean() for one in takes]) / np.mean([one.energy.mean() for one in bases])
     assert found["flicker_ratio_per_motion"] == pytest.approx(2 / moved)
+
+
+def test_light_that_changes_is_no_motion():
+    rng = np.random.default_rng(0)
+    still = rng.integers(40, 120, (1, 32, 32, 3))
+    lit = np.concatenate([still * gain + 10 for gain in (1.0, 1.2, 1.5)]).astype(np.uint8)
+    assert measures.difference(lit).min() > 0.05 and measures.motion_energy(lit).max() < 0.003
+    moved = np.stack([np.roll(lit[0], step, axis=1) for step in range(3)])
+    assert measures.motion_energy(moved).min() > 0.5 * measures.difference(moved).min() > 0.02
+    plain = np.full((2, 8, 8, 3), 7, np.uint8)
+    assert measures.motion_energy(plain).tolist() == [0]
 
 
 def test_a_clip_that_is_measured_is_not_made_again(tmp_path, monkeypatch):

@@ -45,6 +45,9 @@ class Dataset:
     size_px: int = param(128, "side of a frame", min=32, max=1024, step=8, unit="px")
     law: str = param("uniform", "how feelings are drawn", choices=painted.LAWS)
     changing: float = param(0.6, "share of clips whose feeling changes", min=0.0, max=1.0)
+    longest: float = param(
+        3.0, "curves that clips are cut from are so many clips long, at most", min=1.0, max=100.0
+    )
     split: str = param("train", "disjoint halves of every seed", choices=tuple(_STREAMS))
 
     def __len__(self) -> int:
@@ -70,7 +73,7 @@ class Dataset:
     @property
     def description(self) -> Mapping[str, Any]:
         """What determines the examples: the options and the painter's own source."""
-        names = ("count", "seed", "frames", "fps", "size_px", "law", "changing", "split")
+        names = ("count", "seed", "frames", "fps", "size_px", "law", "changing", "longest", "split")
         options = {name: getattr(self, name) for name in names}
         return {"dataset": "moving", **options, "painter": painted.revision()}
 
@@ -79,7 +82,9 @@ class Dataset:
         if rng.random() >= self.changing or self.frames == 1:
             return [painted.point(rng, self.law)] * self.frames
         keys = np.array([painted.point(rng, self.law) for _ in range(int(rng.integers(2, _MOST_KEYS + 1)))])
-        return _between(keys, self.frames, rng)
+        length = round(self.frames * rng.uniform(1, self.longest))
+        start = int(rng.integers(length - self.frames + 1))
+        return _between(keys, length, rng)[start : start + self.frames]
 
 
 def _between(keys: np.ndarray, frames: int, rng: np.random.Generator) -> list[painted.Point]:

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from diffusers import MotionAdapter, StableDiffusionPipeline, UNetMotionModel
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipelines.video._clip_noise import ClipNoise
@@ -72,20 +71,6 @@ def windows(clips: Clips, rows: int, generator: torch.Generator) -> tuple[Tensor
     return torch.stack(cut).float(), clips.text[chosen].float()
 
 
-def difference(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean square, and that of what differs between frames (R, T, ...), by as much more as its noise is less.
-
-    Most of what can be wrong in a clip is wrong in all its frames, where motion can mend nothing; alone it
-    would drown how frames differ.
-    """
-    between = functional.mse_loss(_moving(made), _moving(wanted))
-    return functional.mse_loss(made, wanted) + between / (1 - NOISE.share)
-
-
-def _moving(clips: Tensor) -> Tensor:
-    return clips - clips.mean(dim=1, keepdim=True)
-
-
 def train(net: Any, clips: Clips, empty: Tensor, folder: Path, seed: int, plan: Plan = PLAN) -> None:
     """`empty` (L, width): what the text encoder says of no caption."""
     schedule = painter_net.noise_schedule()
@@ -99,7 +84,8 @@ def train(net: Any, clips: Clips, empty: Tensor, folder: Path, seed: int, plan: 
         # torch's fused attention is slow backwards for so many so short sequences
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             seen = net(noisy.transpose(1, 2), times, text.repeat_interleave(WINDOW, 0)).sample
-        return difference(seen.transpose(1, 2).float(), schedule.get_velocity(clean, noise, times))
+        missed = seen.transpose(1, 2).float() - schedule.get_velocity(clean, noise, times)
+        return NOISE.missed(missed).mean()
 
     Fit(net, plan, folder, seed).run(loss_of, "motion modules")
 

@@ -48,7 +48,7 @@ def moods_of(rng: np.random.Generator, law: str, frames: int = FRAMES) -> list[P
     """A feeling for every frame: one for all, or two with a way of random place and length between."""
     start = np.array(paintings.feeling(rng, law))
     end = np.array(paintings.feeling(rng, law)) if rng.random() < TURNING else start
-    middle, width = rng.uniform(0.2, 0.8), rng.uniform(0.15, 1.0)
+    middle, width = rng.uniform(0.2, 0.8), rng.uniform(0.5, 3.0)
     way = np.clip((np.linspace(0, 1, frames) - middle) / width + 0.5, 0, 1)[:, None]
     return [(float(v), float(a), float(d)) for v, a, d in start + way * (end - start)]
 
