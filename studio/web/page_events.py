@@ -45,11 +45,12 @@ class Events:
         dropped.upload(self.fill_from_file, [dropped, taxonomy], fill, **QUIET)
         result.seed.click(self.keep_seed, focus, seed, **QUIET)
         form.fresh.input(lambda new: gr.update(interactive=not new), form.fresh, seed[0], **QUIET)
-        worn = [form.general[name] for name in ("model", "adapter", "strength")]
-        for chosen in worn[:2]:  # `input`, not `change`: a form that is filled in keeps its strength
-            chosen.input(strength_update, worn, worn[2], **QUIET)
+        worn = [form.general[name] for name in ("pipeline", "model", "adapter", "strength")]
+        for chosen in worn[1:3]:  # `input`, not `change`: a form that is filled in keeps its strength
+            chosen.input(strength_update, worn, worn[3], **QUIET)
         form.pipeline.change(self.show_pipeline, form.pipeline, form.all_groups, **QUIET)
-        form.pipeline.input(default_model, form.pipeline, form.general["model"], **QUIET)
+        changed = form.pipeline.input(default_model, form.pipeline, form.general["model"], **QUIET)
+        changed.then(strength_update, worn, worn[3], **QUIET)
 
     def on_submit(self, button: gr.Button, handler: Callable[..., Any], problem: gr.HTML) -> None:
         """A button that queues what the form asks for. The text box says what pad and curve say one round

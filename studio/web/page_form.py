@@ -79,7 +79,7 @@ class FormControls:
             "pipeline": form.pipeline,
             "model": form.model,
             "adapter": form.adapter,
-            "strength": strength_update(form.model, form.adapter, form.strength, widen=True),
+            "strength": strength_update(form.pipeline, form.model, form.adapter, form.strength, widen=True),
             "count": form.count,
             "seed": gr.update(value=str(form.seed), interactive=True),
             "fresh": False,
@@ -143,9 +143,9 @@ def default_model(pipeline: str) -> str:
     return str(catalog.load("pipeline", pipeline).DEFAULT_MODEL)
 
 
-def strength_update(model: str, adapter: str, strength: float, widen: bool = False) -> Any:
+def strength_update(pipeline: str, model: str, adapter: str, strength: float, widen: bool = False) -> Any:
     """The slider's new ends, its value inside them; `widen` moves an end out to the value instead."""
-    low, high = strength_span(str(model or ""), str(adapter or OWN))
+    low, high = strength_span(str(model or ""), str(adapter or OWN), pipeline)
     if widen:
         low, high = min(low, strength), max(high, strength)
     return gr.update(minimum=low, maximum=high, value=min(max(strength, low), high))

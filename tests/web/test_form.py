@@ -16,6 +16,7 @@ from studio.params import ParamSpec
 from studio.request import MAX_SEED, AdapterUse, RenderRequest
 from studio.web import controls
 from studio.web.form import BARE, OWN, Form, form_of, strength_span
+from studio.web.page_form import strength_update
 
 
 def form(**changes: Any) -> Form:
@@ -121,6 +122,12 @@ def test_the_slider_spans_where_the_worn_adapters_work(tmp_path: Path) -> None:
     assert strength_span("emotion-tiny", low) == (-0.5, 0.9)
     assert strength_span("emotion-tiny", f"{low}:0.5, {high}:1") == (-0.5, 1.3)  # the hull of both
     assert strength_span("emotion-tiny", OWN) == tuple(catalog.adapter_card("vad-image")["strength_range"])
+
+
+def test_the_slider_goes_by_the_family_that_was_chosen() -> None:
+    clips = strength_update("video/animatediff", "emotion-tiny", OWN, 2.0)
+    span = tuple(catalog.adapter_card("vad-video")["strength_range"])
+    assert (clips["minimum"], clips["maximum"], clips["value"]) == (*span, span[1])
 
 
 @pytest.mark.parametrize("adapter", [BARE, "vad-ima", "vad-image:", "vad-image:9"])
