@@ -40,8 +40,8 @@ _CONVOLUTIONS = r".*\.resnets\.\d+\.conv[12]|.*\.(down|up)samplers\.0\.conv"
 # `adaLN_modulation`) see one vector per row. Never the embedders: some run all rows as one sequence.
 _MODULATION = r".*\.norm1?(_context)?\.linear|.*\.adaLN_modulation\.\d"
 _TOKENS_CROSS = r".*\.(attn2?|attention)\.(to_k|to_v|add_k_proj|add_v_proj)"
-_TOKENS = r".*\.(attn2?|attention)\.(to_q|to_k|to_v|to_out(\.0)?|add_[qkv]_proj|to_add_out)"
-_FEED_FORWARD = r".*\.(ff(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|ff_in|ff_out|proj_mlp|proj_out)"
+_TOKENS = r".*\.(attn[12]?|attention)\.(to_q|to_k|to_v|to_out(\.0)?|add_[qkv]_proj|to_add_out)"
+_FEED_FORWARD = r".*\.(ffn?(_context)?\.net\.(0\.proj|2)|feed_forward\.w[123]|ff_in|ff_out|proj_mlp|proj_out)"
 PRESETS: dict[str, dict[str, str]] = {
     "light": {"unet": f"{_CROSS}|{_CHEAP}", "transformer": f"{_TOKENS_CROSS}|{_MODULATION}"},
     "attention": {"unet": f"{_ATTENTION}|{_CHEAP}", "transformer": _TOKENS},
