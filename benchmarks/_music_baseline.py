@@ -8,14 +8,13 @@ a busy machine slows both.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import _music_copies as copies
+from benchmarks import _music_makers as makers
 from benchmarks import _music_measures as measures
 from benchmarks import _music_reference as reference
 from benchmarks._music_measures import Piece
@@ -39,7 +38,8 @@ def make(folder: Path, pieces: int, bars: int, ours: Sequence[Callable[[int], ob
     for first in range(0, pieces, BATCH):
         made += music_ar.compose(net, bars, SEED + first, BATCH)
     found = [Piece(tokens) for tokens in made]
-    taken_s, *ours_s = _seconds([lambda seed: music_ar.compose(net, bars, seed), *ours])
+    theirs = partial(music_ar.compose, net, bars)
+    taken_s, *ours_s = makers.seconds([theirs, *ours], SEED, TURNS)
     figures = {
         "made_by": "python -m benchmarks.music --baseline FOLDER",
         "pieces": pieces,
@@ -51,17 +51,6 @@ def make(folder: Path, pieces: int, bars: int, ours: Sequence[Callable[[int], ob
         "seconds_of_ours": ours_s,
     }
     FILE.write_text(json.dumps(reference.rounded(figures), indent=1) + "\n", "utf-8")
-
-
-def _seconds(composers: Sequence[Callable[[int], object]]) -> list[float]:
-    """Of one piece alone by each, in turns, models warm: medians over seeds."""
-    taken: list[list[float]] = [[] for _ in composers]
-    for turn in range(1 + TURNS):
-        for compose, found in zip(composers, taken, strict=True):
-            start = time.perf_counter()
-            compose(SEED + turn)
-            found.append(time.perf_counter() - start)
-    return [float(np.median(found[1:])) for found in taken]  # the first of each was to warm up
 
 
 def figures() -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ The only place of the benchmark that knows how they are called.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -67,12 +67,12 @@ def _unfelt(moods: object) -> None:
     """Nobody wears an adapter that would want to know."""
 
 
-def seconds(asked: Sequence[RenderRequest]) -> float:
-    """Of one piece alone: median over `asked`, the model made warm by the first of them."""
-    compose(asked[0])
-    found = []
-    for one in asked:
-        start = time.perf_counter()
-        compose(one)
-        found.append(time.perf_counter() - start)
-    return float(np.median(found))
+def seconds(composers: Sequence[Callable[[int], object]], first_seed: int, turns: int) -> list[float]:
+    """Of one piece alone by each, in turns, models warm: medians over seeds."""
+    taken: list[list[float]] = [[] for _ in composers]
+    for turn in range(1 + turns):
+        for compose_one, found in zip(composers, taken, strict=True):
+            start = time.perf_counter()
+            compose_one(first_seed + turn)
+            found.append(time.perf_counter() - start)
+    return [float(np.median(found[1:])) for found in taken]  # the first of each was to warm up

@@ -7,7 +7,7 @@ cues; it knows no model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,17 +47,23 @@ def of(piece: Piece) -> dict[str, float]:
     return {name: float(measure(piece)) for name, measure in MEASURES.items()}
 
 
-def mean(pieces: list[Piece]) -> dict[str, float]:
+def mean(pieces: Sequence[Piece]) -> dict[str, float]:
     """Mean of each measure over pieces that have it."""
-    found = [of(piece) for piece in pieces]
-    return {name: float(np.nanmean([each[name] for each in found])) for name in MEASURES}
+    return {name: float(np.nanmean(found)) for name, found in _table(pieces).items()}
 
 
-def error(pieces: list[Piece]) -> dict[str, float]:
+def error(pieces: Sequence[Piece]) -> dict[str, float]:
     """Standard error of each of those means."""
+    return {
+        name: float(np.nanstd(found) / np.sqrt(np.isfinite(found).sum()))
+        for name, found in _table(pieces).items()
+    }
+
+
+def _table(pieces: Sequence[Piece]) -> dict[str, NDArray[np.float64]]:
+    """(P,) of each measure."""
     found = [of(piece) for piece in pieces]
-    table = {name: np.array([each[name] for each in found]) for name in MEASURES}
-    return {name: float(np.nanstd(of) / np.sqrt(np.isfinite(of).sum())) for name, of in table.items()}
+    return {name: np.array([each[name] for each in found]) for name in MEASURES}
 
 
 def pitch_class_entropy(piece: Piece) -> float:

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import _music_makers as makers
 from benchmarks import _report, music
 from benchmarks._music_measures import Piece
 from benchmarks._music_reference import correlation, windows
@@ -232,18 +233,6 @@ def neutral(model: str, count: int) -> list[Piece]:
     return found
 
 
-def seconds(model: str, times: int = 5) -> float:
-    """Of one piece of 16 bars, model warm: median."""
-    import time
-
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        neutral(model, 1)
-        found.append(time.perf_counter() - start)
-    return float(np.median(found))
-
-
 def measure(model: str, folder: Path, count: int, pairs: int) -> tuple[_report.Figures, str]:
     pipe = pipeline(model).pipe
     held_out = list(songs(folder / "held_out.safetensors"))
@@ -253,7 +242,7 @@ def measure(model: str, folder: Path, count: int, pairs: int) -> tuple[_report.F
     found |= rebuilt(pipe, pieces[:pairs])
     found |= transfers(pipe, pieces[:pairs])
     found |= music.likeness_to_real(made) | music.emptiness(made) | music.copied(made)
-    found["seconds_per_16_bars"] = seconds(model)
+    (found["seconds_per_16_bars"],) = makers.seconds([lambda _: neutral(model, 1)], 0, music.TIMED)
     return found, matrix(codes)
 
 

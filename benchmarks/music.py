@@ -21,7 +21,7 @@ standard errors of the difference; `speedup_...`: its seconds over ours, measure
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def ruled(asked: Floats, neutral: Sequence[Composed]) -> list[Composed]:
 
 def likeness_to_real(made: Sequence[Piece], prefix: str = "neutral") -> _report.Figures:
     """Measures of NEUTRAL pieces and their ratios to held-out songs."""
-    mine = measures.mean(list(made))
+    mine = measures.mean(made)
     return _ratios(mine, prefix) | {f"{prefix}_in_key": mine["in_key"]}
 
 
@@ -201,7 +201,7 @@ def autoregressive(neutral: Sequence[Piece]) -> _report.Figures:
 
 def _behind(neutral: Sequence[Piece], kept: Mapping[str, Any]) -> list[str]:
     """Measures in which pieces are further from songs than the baseline's, and not by chance."""
-    mine, errors = measures.mean(list(neutral)), measures.error(list(neutral))
+    mine, errors = measures.mean(neutral), measures.error(neutral)
     real = reference.figures()["windows"][str(BARS_LONG)]
     found = []
     for name in COMPARED:
@@ -231,7 +231,7 @@ def measure(model: str, count: int, folder: Path | None) -> _report.Figures:
         keep(neutral, np.zeros((calm, 3)), folder / "neutral")
     plain = [one.piece for one in neutral]
     by_rule = ruled(asked[:calm], neutral)
-    felt_s, plain_s = seconds_per_16_bars(model), plain_seconds_per_16_bars(model)
+    plain_s, felt_s = makers.seconds(_composers(model), UNSEEN, TIMED)
     return {
         **main_cues(asked, made),
         **{f"main_cue_{axis}_r_real": r for axis, r in real["main_cue_r_of_windows"].items()},
@@ -253,14 +253,9 @@ def measure(model: str, count: int, folder: Path | None) -> _report.Figures:
     }
 
 
-def seconds_per_16_bars(model: str) -> float:
-    """Of pieces with one feeling, the adapter worn."""
-    return makers.seconds([_felt(UNSEEN + i, model) for i in range(TIMED)])
-
-
-def plain_seconds_per_16_bars(model: str) -> float:
-    """Of NEUTRAL pieces, no adapter worn."""
-    return makers.seconds([_plain(UNSEEN + i, model) for i in range(TIMED)])
+def _composers(model: str) -> list[Callable[[int], Composed]]:
+    """Who composes a piece of a seed: NEUTRAL without an adapter, and with a feeling."""
+    return [lambda seed, of=of: makers.compose(of(seed, model)) for of in (_plain, _felt)]
 
 
 def _felt(seed: int, model: str) -> RenderRequest:
@@ -287,8 +282,7 @@ def main() -> None:
     elif asked.baseline:
         from benchmarks import _music_baseline as baseline
 
-        ours = [lambda seed, of=of: makers.compose(of(seed, asked.model)) for of in (_plain, _felt)]
-        baseline.make(asked.baseline, NEUTRALS, BARS_LONG, ours)
+        baseline.make(asked.baseline, NEUTRALS, BARS_LONG, _composers(asked.model))
     else:
         title = f"Embedded music model, {asked.pieces} unseen (seed, VAD), {BARS_LONG} bars each"
         found = measure(asked.model, asked.pieces, asked.keep)

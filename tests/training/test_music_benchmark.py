@@ -1,5 +1,7 @@
 """The music benchmark: what it asks, that it reads control off pieces that have it, what it keeps."""
 
+from functools import partial
+
 import numpy as np
 import pretty_midi
 import pytest
@@ -107,5 +109,8 @@ def test_kept_pieces_are_midi_files_with_their_feeling_in_the_name(composed, tmp
     assert pretty_midi.PrettyMIDI(str(tmp_path / "new" / names[1])).instruments
 
 
-def test_seconds_are_of_whole_pieces(model):
-    assert 0 < makers.seconds([makers.request(1, (0, 0, 0), 1, model)]) < 60
+def test_seconds_are_of_each_composer(model):
+    ours = partial(makers.request, point=(0, 0, 0), bars=1, model=model)
+    asked = []
+    taken = makers.seconds([lambda seed: makers.compose(ours(seed)), asked.append], 5, 2)
+    assert 0 <= taken[1] < taken[0] < 60 and asked == [5, 6, 7]

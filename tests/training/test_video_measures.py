@@ -22,12 +22,14 @@ def panned(scene, px):
     return np.stack([scene[20 : 20 + SIDE, px * t : px * t + SIDE] for t in range(COUNT)])
 
 
-def test_motion_is_the_mean_difference_of_neighbours():
+def test_difference_is_the_mean_change_of_neighbours_and_motion_what_light_leaves_of_it():
     frames = np.zeros((3, 4, 4, 3), np.uint8)
     frames[1] = 255
     frames[2, :2] = 255
-    assert measures.motion_energy(frames) == pytest.approx([1.0, 0.5])
-    assert measures.motion_energy(frames[:1]).shape == (0,)
+    assert measures.difference(frames) == pytest.approx([1.0, 0.5])
+    # black turns white by light alone; half a picture that turns black is half a step from any even light
+    assert measures.motion_energy(frames) == pytest.approx([0.0, 0.5])
+    assert measures.difference(frames[:1]).shape == measures.motion_energy(frames[:1]).shape == (0,)
 
 
 def test_faster_is_more_motion(scene):
