@@ -17,6 +17,7 @@ from studio import landmarks, portraits
 from studio.artifacts import read_provenance
 from studio.web.launch import Running
 from tests.web.test_browser import PATIENCE_MS, browser, pytestmark, say, sync_api
+from tests.web.test_page import wait_for
 
 __all__ = ["browser", "pytestmark"]  # a fixture, and when all of this is skipped
 TEXT, EMOTION = "#portrait-text textarea", "#portrait-emotion-text textarea"
@@ -105,6 +106,9 @@ def test_a_point_of_a_face_is_dragged_and_kept(page: Any, app: Running, tmp_path
     saved = landmarks.load(app.service.kept(own), SIDE_PX, SIDE_PX)
     assert saved is not None and saved.named["chin"][0] > before + 2
     page.keyboard.press("Shift+ArrowRight")
-    page.wait_for_timeout(1000)
-    moved = landmarks.load(app.service.kept(own), SIDE_PX, SIDE_PX)
-    assert moved is not None and moved.named["chin"][0] > saved.named["chin"][0] + 1
+
+    def is_moved() -> bool:
+        moved = landmarks.load(app.service.kept(own), SIDE_PX, SIDE_PX)
+        return moved is not None and moved.named["chin"][0] > saved.named["chin"][0] + 1
+
+    wait_for(is_moved)
