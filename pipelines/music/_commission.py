@@ -71,7 +71,7 @@ def of(request: RenderRequest, library: form.Library) -> Commission:
     tempo_bpm = _tempo(draft, request, tempo_bpm)
     moods = _moods(request, draft, tempo_bpm)
     _loosen(draft, moods)
-    draft.tension = np.array([max(0.0, (mood.arousal - mood.valence) / 2) for mood in moods])
+    draft.tension = np.array([(mood.arousal - mood.valence) / 2 for mood in moods])
     return Commission(draft, moods, shift, tempo_bpm)
 
 

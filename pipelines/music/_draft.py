@@ -25,7 +25,8 @@ class Draft:
     """`tokens` (bars, WIDTH), UNWRITTEN where nothing is written; `lag`, `likeness` (bars,): _grid.repeats.
 
     `allowed`: field name -> (bars, tokens of the field, classes), which classes may be chosen; all where a
-    field is not named. `tension` (bars,) 0..1: how welcome tones and chords outside the key are.
+    field is not named. `tension` (bars,) -1..1, from calm to tense: how welcome
+    tones and chords outside the key are; None: as at 0.
     """
 
     tokens: NDArray[np.int64]

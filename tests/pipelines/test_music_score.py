@@ -162,6 +162,18 @@ def test_tempo_follows_arousal(composer: score.Pipeline) -> None:
     assert lively > 1.2 * calm
 
 
+def test_the_tenser_a_bar_the_more_tones_and_chords_lie_outside_the_key(composer: score.Pipeline) -> None:
+    def outside(emotion: str, name: str) -> float:
+        spec = FIELDS[name]
+        pieces = [composed(composer, request(emotion, seed=seed, bars=8)) for seed in range(3)]
+        tokens = np.concatenate([piece[:, spec.tokens].ravel() for piece in pieces])
+        return float(fields.outside_key(name)[tokens].sum() / (tokens > 0).sum())
+
+    for name in ("chord", "voices"):
+        calm, neutral, tense = (outside(mood, name) for mood in ("v=1 a=-1", "neutral", "v=-1 a=1"))
+        assert calm < neutral < tense
+
+
 def test_chords_are_written_low_to_high_without_doubles(composer: score.Pipeline) -> None:
     pitches = grid.field(composed(composer, request(bars=16, temperature=1.5, top_p=1.0)), "voices")
     sounding = pitches > 0
