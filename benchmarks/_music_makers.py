@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchmarks._music_measures import Piece
 from pipelines.music import _performance as performance
 from studio import catalog
 from studio.emotion import VAD, Emotion, EmotionCurve
+from studio.render import Studio
 from studio.request import RenderRequest
 from studio.score import Piece as Written
 from training._music_bars import Floats
@@ -61,6 +63,16 @@ def compose(asked: RenderRequest) -> Composed:
         grid, manner = pipeline.compose(asked, set_emotion, lambda step: None)
     tempos = performance.tempos_bpm(grid.tokens, manner.emotions, manner.tempo_bpm)
     return Composed(Piece(grid.tokens, grid.meter), tempos, performance.perform(grid, manner))
+
+
+def save(seed: int, folder: Path, of: Callable[[int], RenderRequest]) -> None:
+    """Compose the request of a seed and write its files."""
+    list(_studio().render([of(seed)], folder))
+
+
+@cache
+def _studio() -> Studio:
+    return Studio()
 
 
 def _unfelt(moods: object) -> None:

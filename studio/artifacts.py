@@ -65,6 +65,7 @@ class Score:
     piece: Piece
     sound: SoundOptions | None = None
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()  # what a person should know about it
 
     suffix = ".mid"
 

@@ -6,12 +6,13 @@ Knows requests, files that come with them and drafts. It knows no network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.music import _course as courses
 from pipelines.music import _draft as drafts
 from pipelines.music import _elements as elements
 from pipelines.music import _fields as fields
@@ -26,65 +27,112 @@ from studio.lazy import lazy
 from studio.request import RenderRequest
 from studio.score import KEYS, METERS
 
-midi_in = lazy("pipelines.music._midi_in")
+if TYPE_CHECKING:
+    from pipelines.music import _midi_in as midi_in
+    from pipelines.music import _revision as revision
+    from pipelines.music._midi_in import Imported
+else:
+    midi_in = lazy("pipelines.music._midi_in")
+    revision = lazy("pipelines.music._revision")
 
 PARTS = tuple(elements.PARTS)
 ELEMENTS = elements.ELEMENTS
-NOMINAL_BPM = 76.0  # what a curve in seconds is laid out with when no tempo is asked for
 FAR = 0.4  # distance of feelings that costs a repeated bar a class of likeness; it stays akin
 _FORM, _KEY = 1, 2  # streams of one seed
 
 
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """`draft`: what is to be filled in; `moods`: one a bar; `shift`: semitones from C; see Manner."""
+    """`draft`: what is to be filled in; `manner`: how it is to be played."""
 
     draft: Draft
-    moods: tuple[VAD, ...]
-    shift: int
-    tempo_bpm: float | None
+    manner: performance.Manner
 
-    def finished(self, request: RenderRequest) -> tuple[grid.Grid, performance.Manner]:
+    @property
+    def moods(self) -> Sequence[VAD]:
+        """One a bar."""
+        return self.manner.emotions
+
+    def finished(self) -> tuple[grid.Grid, performance.Manner]:
         """What was written, never without a note, and how it is to be played."""
         tokens = _sounding(self.draft.tokens).astype(np.int16)
-        turns = _turns(request, len(tokens))
-        manner = performance.Manner(self.moods, self.shift, self.tempo_bpm, request.prompt, turns)
-        return grid.Grid(tokens, self.draft.meter), manner
+        return grid.Grid(tokens, self.draft.meter), self.manner
 
 
 def of(request: RenderRequest, library: form.Library) -> Commission:
     """The commission of a request. Raises InputError for a MIDI file that cannot be used."""
     inputs, params = dict(request.inputs), request.params
     forms = np.random.default_rng([request.seed, _FORM])
-    if "midi" in inputs:
-        source = midi_in.read(inputs["midi"])
-        if params.go_on:
-            draft = _going_on(source.grid, params, library, forms)
-        else:
-            draft = _changed(source.grid, params, forms)
-        shift, tempo_bpm = source.shift, params.tempo_bpm or source.tempo_bpm
-    else:
+    if "midi" not in inputs:
         draft = drafts.blank(params.bars, form.draw(params.bars, library, forms), params.meter)
-        shift, tempo_bpm = _key(draft, params.key, request.seed), params.tempo_bpm
+        shift = _key(draft, params.key, request.seed)
+        return _commissioned(request, draft, performance.Manner((), shift, params.tempo_bpm))
+    source = midi_in.read(inputs["midi"])
+    manner = performance.Manner((), source.shift, params.tempo_bpm or source.tempo_bpm)
+    manner = replace(manner, notes=(*_unused(params, source), *source.notes))
+    if params.go_on:
+        draft = _going_on(source.grid, params, library, forms)
+        return _commissioned(request, draft, _in_keys(manner, source, len(draft)))
+    draft, opened = _changed(source, params, forms)
+    made = _commissioned(request, draft, _in_keys(manner, source, len(draft)), (source, opened))
+    if params.tempo_bpm:
+        return made
+    return replace(made, manner=replace(made.manner, tempi_bpm=revision.tempi_bpm(source, made.moods)))
+
+
+def _commissioned(
+    request: RenderRequest,
+    draft: Draft,
+    manner: performance.Manner,
+    changed: tuple[Imported, elements.Bars] | None = None,
+) -> Commission:
+    """`changed`: the piece that is changed, and in which of its bars."""
+    inputs = dict(request.inputs)
     if "donor" in inputs:
-        _take(draft, midi_in.read(inputs["donor"]).grid, params)
-    tempo_bpm = _tempo(draft, request, tempo_bpm)
-    moods = _moods(request, draft, tempo_bpm)
+        donor = midi_in.read(inputs["donor"])
+        _take(draft, donor.grid, request.params)
+        manner = replace(manner, notes=(*manner.notes, *(f"donor: {note}" for note in donor.notes)))
+    course = courses.of(request.curve, len(draft), METERS[draft.meter], manner.tempo_bpm)
+    moods, turns = course.moods, course.turns
+    if changed:
+        source, opened = changed
+        moods, turns = revision.moods(source, moods, opened), revision.turns(source, turns, opened)
+    _write_tempo(draft, course.tempo_bpm)
     _loosen(draft, moods)
     draft.tension = np.array([(mood.arousal - mood.valence) / 2 for mood in moods])
-    return Commission(draft, moods, shift, tempo_bpm)
+    felt = {"emotions": moods, "turns": turns, "tempo_bpm": course.tempo_bpm, "title": request.prompt}
+    return Commission(draft, replace(manner, **felt))
 
 
-def _changed(source: grid.Grid, params: Any, generator: np.random.Generator) -> Draft:
-    tokens = source.tokens.astype(np.int64)
-    lag, likeness = grid.repeats(source.tokens)
-    draft = Draft(tokens.copy(), lag, likeness, source.meter)
-    bars = elements.parse_bars("change_bars", params.change_bars, len(draft))
+def _in_keys(manner: performance.Manner, source: Imported, bars: int) -> performance.Manner:
+    """In the keys of the piece's bars; what is added at its end is in that of its last."""
+    shifts = (-source.shifts).tolist()
+    if set(shifts) == {manner.shift}:
+        return manner
+    return replace(manner, modulations=tuple(shifts + shifts[-1:] * (bars - len(shifts))))
+
+
+def _unused(params: Any, source: Imported) -> tuple[str, ...]:
+    """What is asked of a new piece, and a piece that came along has already."""
+    asked = {"key": (params.key, "auto", source.key), "meter": (params.meter, "4/4", source.grid.meter)}
+    return tuple(
+        f"{name} {wanted} is for new pieces; the midi input is in {own}"
+        for name, (wanted, usual, own) in asked.items()
+        if wanted not in (usual, own)
+    )
+
+
+def _changed(source: Imported, params: Any, generator: np.random.Generator) -> tuple[Draft, elements.Bars]:
+    """The piece with some of it open, and in which bars that is."""
+    tokens = source.grid.tokens.astype(np.int64)
+    lag, likeness = grid.repeats(source.grid.tokens)
+    draft = Draft(tokens.copy(), lag, likeness, source.grid.meter)
+    bars = elements.parse_bars("change_bars", params.change_bars, source.numbers)
     elements.open_bars(draft, bars, params.change_part)
     for element in elements.parse("keep", params.keep):
         elements.hold(draft, tokens, element, bars)
     elements.keep_some(draft, tokens, 1 - params.strength, generator)
-    return draft
+    return draft, bars
 
 
 def _going_on(source: grid.Grid, params: Any, library: form.Library, generator: np.random.Generator) -> Draft:
@@ -117,22 +165,11 @@ def _key(draft: Draft, key: str, seed: int) -> int:
     return (tonic - (9 if minor else 0) + 5) % 12 - 5
 
 
-def _tempo(draft: Draft, request: RenderRequest, tempo_bpm: float | None) -> float | None:
-    """What is asked for; a curve in seconds needs one that is known before anything is composed."""
-    if tempo_bpm is None and request.curve.unit == "seconds" and not request.curve.is_constant:
-        mean = request.curve.at(0.5, 1.0)
-        tempo_bpm = NOMINAL_BPM * 2 ** (performance.TEMPO_PER_AROUSAL * mean.arousal)
+def _write_tempo(draft: Draft, tempo_bpm: float | None) -> None:
+    """A tempo that is known need not be composed."""
     if tempo_bpm is not None:
         open_here = draft.tokens[:, FIELDS["tempo"].start] == fields.BINS
         draft.tokens[open_here, FIELDS["tempo"].start] = performance.tempo_class(tempo_bpm)
-    return tempo_bpm
-
-
-def _moods(request: RenderRequest, draft: Draft, tempo_bpm: float | None) -> tuple[VAD, ...]:
-    """One a bar, from the middle of each."""
-    count = len(draft)
-    length_s = count * METERS[draft.meter] * 60 / (tempo_bpm or NOMINAL_BPM)
-    return tuple(request.curve.at((bar + 0.5) / count, length_s) for bar in range(count))
 
 
 def _loosen(draft: Draft, moods: Sequence[VAD]) -> None:
@@ -144,17 +181,6 @@ def _loosen(draft: Draft, moods: Sequence[VAD]) -> None:
         draft.likeness[bar] = min(draft.likeness[bar], likeness)
         if draft.likeness[bar] > 1:
             roots[bar] = root
-
-
-def _turns(request: RenderRequest, bars: int) -> tuple[tuple[int, str], ...]:
-    """Where a key of the curve lies, by bar, and its words."""
-    keys = request.curve.keys
-    if len(keys) == 1:
-        return ((0, keys[0].emotion.text),)
-    last = max(key.at for key in keys) or 1.0
-    span = 1.0 if request.curve.unit == "progress" else last
-    found = {min(int(key.at / span * bars), bars - 1): key.emotion.text for key in keys}
-    return tuple(sorted(found.items()))
 
 
 def _sounding(tokens: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -91,7 +91,7 @@ class Composer:
         made: list[Artifact] = []
         for row, request in enumerate(batch):
             written, manner = self.compose(request, set_emotion, _share(on_step, row, len(batch)))
-            made.append(Score(performance.perform(written, manner), _sound(request)))
+            made.append(Score(performance.perform(written, manner), _sound(request), notes=manner.notes))
         return made
 
     def compose(

@@ -7,8 +7,6 @@ no network and no feeling.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,18 +42,22 @@ def parse(field: str, text: str) -> tuple[str, ...]:
     return names
 
 
-def parse_bars(field: str, text: str, count: int) -> Bars:
-    """Bars such as "5-8, 13" (counted from 1) as a mask; all for "". InputError of `field`."""
-    chosen = np.zeros(count, dtype=bool)
+def parse_bars(field: str, text: str, numbers: NDArray[np.int64]) -> Bars:
+    """Bars such as "5-8, 13" as a mask of those that are called `numbers`, rising, where a number between two
+    is the first one's; all for "". InputError of `field`."""
+    least, most = int(numbers[0]), int(numbers[-1])
+    chosen = np.zeros(len(numbers), dtype=bool)
     for word in filter(None, (word.strip() for word in text.split(","))):
         first, dash, last = (part.strip() for part in word.partition("-"))
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(field, word, f"expected bars such as 5-8 or 13, got {word!r}", "5-8")
         begin, end = int(first), int(last or first)
-        if not 1 <= begin <= end <= count:
-            raise InputError(field, word, f"there are bars 1 to {count}, got {word!r}", f"1-{count}")
-        chosen[begin - 1 : end] = True
-    return chosen if chosen.any() else np.ones(count, dtype=bool)
+        if not least <= begin <= end <= most:
+            why = f"there are bars {least} to {most}, got {word!r}"
+            raise InputError(field, word, why, f"{least}-{most}")
+        first_bar = np.searchsorted(numbers, begin, side="right") - 1
+        chosen[first_bar : np.searchsorted(numbers, end, side="right")] = True
+    return chosen if chosen.any() else np.ones(len(numbers), dtype=bool)
 
 
 def open_bars(draft: Draft, bars: Bars, part: str) -> None:
@@ -81,7 +83,8 @@ def keep_some(draft: Draft, source: NDArray[np.int64], share: float, generator: 
 
 
 def hold(draft: Draft, source: NDArray[np.int64], element: str, bars: Bars) -> None:
-    """In `bars`, an element of `source` (bars, WIDTH): its tokens, or what they allow to be written."""
+    """In `bars`, an element of `source` (bars, WIDTH): its tokens, or what they allow to be written. What is
+    written already stays."""
     for name in TOKENS.get(element, ()):
         _copy(draft, source, name, bars)
     if element == "rhythm":
@@ -123,9 +126,10 @@ def _allowed(draft: Draft, name: str) -> NDArray[np.bool_]:
     return known[name]
 
 
-def _copy(draft: Draft, source: NDArray[np.int64], name: str, bars: Collection[bool] | Bars) -> None:
-    tokens = FIELDS[name].tokens
-    draft.tokens[bars, tokens] = source[bars, tokens]
+def _copy(draft: Draft, source: NDArray[np.int64], name: str, bars: Bars) -> None:
+    field = FIELDS[name]
+    open_here = draft.unwritten[:, field.tokens] & np.asarray(bars)[:, None]
+    draft.tokens[:, field.tokens][open_here] = source[:, field.tokens][open_here]
 
 
 def _silence_beyond(draft: Draft) -> None:

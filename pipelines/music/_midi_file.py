@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ mido_meta = lazy("mido.midifiles.meta")
 
 Array = NDArray[np.float64]
 
-_BROKEN = (OSError, EOFError, ValueError, IndexError, KeyError, struct.error)
+_BROKEN = (OSError, EOFError, ValueError, IndexError, KeyError, ArithmeticError, struct.error)
+_FINEST = 64  # denominator of a time signature: nobody writes a shorter beat
 LONGEST_S = 3600.0  # a damaged tempo or time would else make millions of bars
 
 
@@ -72,6 +75,9 @@ class MidiFile:
 def read(path: Path) -> MidiFile:
     """Raises InputError, one line: no such file, not a MIDI file, damaged, without notes, endless."""
     midi = _opened(path)
+    with _readable(path):
+        timeline = _timeline(midi)
+        signatures = _signatures(midi, timeline)
     sounding = [track for track in midi.instruments if track.notes and not track.is_drum]
     drums = sum(len(track.notes) for track in midi.instruments if track.is_drum)
     rows = [
@@ -88,8 +94,7 @@ def read(path: Path) -> MidiFile:
         why = f"{str(path)!r} lasts {notes[:, 1].max() / 60:.0f} minutes; at most {LONGEST_S / 60:g} are read"
         raise InputError("midi", str(path), why)
     names = tuple(track.name.strip() or f"track {index + 1}" for index, track in enumerate(sounding))
-    timeline = _timeline(midi)
-    return MidiFile(notes, names, drums, timeline, _signatures(midi, timeline))
+    return MidiFile(notes, names, drums, timeline, signatures)
 
 
 def _opened(path: Path) -> Any:
@@ -98,10 +103,16 @@ def _opened(path: Path) -> Any:
         raise InputError("midi", str(path), f"{str(path)!r} {what}")
     if path.stat().st_size == 0:
         raise InputError("midi", str(path), f"{str(path)!r} is empty (0 bytes)")
+    with _readable(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tempo marks in odd tracks, which are read all the same
+        return pretty_midi.PrettyMIDI(str(path))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What a damaged file makes a parser raise, as one line."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tempo marks in odd tracks, which are read all the same
-            return pretty_midi.PrettyMIDI(str(path))
+        yield
     except (*_BROKEN, mido_meta.KeySignatureError) as error:
         said = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise InputError("midi", str(path), f"{str(path)!r} is no readable MIDI file: {said}") from None
@@ -123,6 +134,8 @@ def _signatures(midi: Any, timeline: Timeline) -> tuple[Signature, ...]:
     ]
     if not found or found[0].start > 1e-6:
         found.insert(0, Signature(0.0, 4, 4))
+    if any(change.denominator > _FINEST for change in midi.time_signature_changes):
+        raise ValueError(f"a time signature whose beat is shorter than 1/{_FINEST}")
     later = [one.start for one in found[1:]] + [np.inf]
     return tuple(one for one, end in zip(found, later, strict=True) if end - one.start > 1e-6)
 

@@ -22,6 +22,7 @@ from pipelines.music._midi_file import MidiFile, Signature, Timeline
 from pipelines.music._midi_harmony import Keys
 from pipelines.music._performance import key_name
 from studio import midi_files
+from studio.emotion import VAD
 from studio.errors import InputError
 
 Array = NDArray[np.float64]
@@ -41,7 +42,8 @@ class Imported:
     `numbers`: as the file counts its bars, from 1 on. `start_s`, `end_s`: where a bar lies in the file.
     `breaks`: indices of bars before which music was left out. `melody`: the track that the melody came from,
     "" where it is the highest line of all. `bars_estimated`: the file does not say where its bars are.
-    `notes`: what was left out or assumed, in plain words.
+    `notes`: what was left out or assumed, in plain words. `emotions`, `turns`: as of a Manner, for a piece
+    that was written here.
     """
 
     grid: Grid
@@ -57,6 +59,8 @@ class Imported:
     parts: tuple[str, ...]
     bars_estimated: bool
     notes: tuple[str, ...]
+    emotions: tuple[VAD, ...] = ()
+    turns: tuple[tuple[int, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -70,6 +74,11 @@ class Imported:
     def shift(self) -> int:
         """Semitones (-6..5) from the signature of C to that of most bars: what brings the grid back."""
         return -Counter(self.shifts.tolist()).most_common(1)[0][0]
+
+    @property
+    def played_bpm(self) -> Array:
+        """(bars,) quarters a minute, bar by bar."""
+        return np.asarray(15 * fields.METERS[self.grid.meter] / (self.end_s - self.start_s))
 
 
 def read(path: Path | str) -> Imported:
@@ -115,7 +124,7 @@ def _ours(own: notation.Notation, midi: MidiFile) -> Imported:
     return Imported(
         own.grid,
         own.tempo_bpm,
-        np.full(count, -own.shift),
+        -np.array(own.modulations or (own.shift,) * count),
         (key,) * count,
         tempi_bpm,
         bars.numbers,
@@ -125,6 +134,8 @@ def _ours(own: notation.Notation, midi: MidiFile) -> Imported:
         midi.tracks,
         False,
         (),
+        own.emotions,
+        own.turns,
     )
 
 

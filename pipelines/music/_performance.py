@@ -22,7 +22,8 @@ from studio.score import KEYS, Bar, Note, Part, Piece
 TEMPO_CENTRES = (57.0, 63.0, 66.5, 70.0, 76.0, 86.0, 101.0, 122.0)  # of the bins in grid.EDGES
 TEMPO_SMOOTH_BARS = 4
 TEMPO_PER_AROUSAL, TEMPO_PER_VALENCE = 0.5, 0.1  # octaves
-SLOWEST, FASTEST = 36.0, 200.0
+SLOWEST, FASTEST = 36.0, 200.0  # where nobody asked for a tempo
+LEAST_BPM, MOST_BPM = 10.0, 400.0  # of a studio.score.Bar
 LAST_BAR = 0.88  # a piece slows down into its last bar
 ACCENT = (6, 0, 2, 0)  # velocity on the first, second, third and fourth quarter of a bar
 MELODY_BOOST = 6
@@ -34,29 +35,40 @@ _MINOR_NAMES = KEYS[12:]
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What the piece should be played as. `shift`: semitones from C; `tempo_bpm` None: as it was written."""
+    """What the piece should be played as. `shift`: semitones from C; `modulations` those of every bar, where
+    they differ. `tempo_bpm` None: as it was written; `tempi_bpm`: of every bar, where they are known already.
+    `notes`: what a person should know of the piece, in plain words."""
 
     emotions: Sequence[VAD]  # one a bar
     shift: int = 0
     tempo_bpm: float | None = None
     title: str = ""
     turns: tuple[tuple[int, str], ...] = ()  # see Piece.emotions
+    modulations: tuple[int, ...] = ()
+    tempi_bpm: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def shift_of(self, bar: int) -> int:
+        return self.modulations[bar] if self.modulations else self.shift
 
 
 def perform(written: grid.Grid, manner: Manner) -> Piece:
     """`written` as parts "Melody", "Accompaniment" and "Bass"; parts without a note are left out."""
-    tempos = tempos_bpm(written.tokens, manner.emotions, manner.tempo_bpm)
+    tempos = manner.tempi_bpm or tempos_bpm(written.tokens, manner.emotions, manner.tempo_bpm)
     per_bar = fields.METERS[written.meter] / 4
     chords = grid.field(written.tokens, "chord")[..., 0]
-    names = [tuple(chord_name(int(chord), manner.shift) for chord in bar) for bar in chords]
+    names = [
+        tuple(chord_name(int(chord), manner.shift_of(number)) for chord in bar)
+        for number, bar in enumerate(chords)
+    ]
     bars = tuple(
         Bar(written.meter, round(float(tempo), 2), emotion, said)
         for tempo, emotion, said in zip(tempos, manner.emotions, names, strict=True)
     )
     melody = _notes(written, "melody", manner)
     chordal = _notes(written, "voices", manner)
-    bass = tuple(note for note, lowest in chordal if lowest and note.pitch - manner.shift < BASS_BELOW)
-    upper = tuple(note for note, lowest in chordal if not (lowest and note.pitch - manner.shift < BASS_BELOW))
+    bass = tuple(note for note, is_bass in chordal if is_bass)
+    upper = tuple(note for note, is_bass in chordal if not is_bass)
     pedal = _pedal(manner.emotions, per_bar)
     parts = (
         Part("Melody", 0, _monophonic([note for note, _ in melody])),
@@ -64,7 +76,11 @@ def perform(written: grid.Grid, manner: Manner) -> Piece:
         Part("Bass", 0, bass, pedal),
     )
     sounding = tuple(part for part in parts if part.notes)
-    own = notation.to_text(notation.Notation(written, manner.shift, manner.tempo_bpm))
+    own = notation.to_text(
+        notation.Notation(
+            written, manner.shift, manner.tempo_bpm, manner.modulations, tuple(manner.emotions), manner.turns
+        )
+    )
     return Piece(bars, sounding, key_name(written, manner.shift), manner.title, manner.turns, own)
 
 
@@ -76,12 +92,26 @@ def tempos_bpm(
     average."""
     classes = tokens[:, fields.FIELDS["tempo"].start]
     written = np.log2(np.asarray(TEMPO_CENTRES)[np.minimum(classes, len(TEMPO_CENTRES) - 1)])
-    felt = np.array([TEMPO_PER_AROUSAL * e.arousal + TEMPO_PER_VALENCE * e.valence for e in emotions])
-    octaves = (_smooth(written) if asked_bpm is None else np.log2(asked_bpm) - felt.mean()) + felt
-    tempos = np.clip(2**octaves, SLOWEST, FASTEST)
-    if len(tempos) > 2:
-        tempos[-1] *= LAST_BAR
-    return np.asarray(tempos)
+    if asked_bpm is not None:
+        return felt_bpm(emotions, asked_bpm)
+    felt = np.array([octaves(emotion) for emotion in emotions])
+    return _ending(np.clip(2 ** (_smooth(written) + felt), SLOWEST, FASTEST))
+
+
+def felt_bpm(emotions: Sequence[VAD], mean_bpm: float) -> NDArray[np.float64]:
+    """(bars,) quarters a minute of one tempo that feelings move."""
+    felt = np.array([octaves(emotion) for emotion in emotions])
+    return _ending(np.clip(mean_bpm * 2 ** (felt - felt.mean()), LEAST_BPM / LAST_BAR, MOST_BPM))
+
+
+def _ending(tempos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Slower in the last bar."""
+    return np.append(tempos[:-1], tempos[-1] * LAST_BAR) if len(tempos) > 2 else tempos
+
+
+def octaves(emotion: VAD) -> float:
+    """By how much a feeling moves the tempo."""
+    return TEMPO_PER_AROUSAL * emotion.arousal + TEMPO_PER_VALENCE * emotion.valence
 
 
 def tempo_class(tempo_bpm: float) -> int:
@@ -105,7 +135,7 @@ def key_name(written: grid.Grid, shift: int) -> str:
 
 
 def _notes(written: grid.Grid, name: str, manner: Manner) -> list[tuple[Note, bool]]:
-    """Notes of a field in order, each with whether it is the lowest at its moment."""
+    """Notes of a field in order, each with whether it is the lowest at its moment, and low."""
     pitches = grid.field(written.tokens, name)
     lengths = grid.field(written.tokens, f"{name}_length")
     levels = grid.field(written.tokens, "velocity")[..., 0 if name == "melody" else 1]
@@ -115,7 +145,8 @@ def _notes(written: grid.Grid, name: str, manner: Manner) -> list[tuple[Note, bo
         emotion = manner.emotions[bar]
         start = (bar * cells + cell) / 4
         cells_long = fields.LENGTHS[min(int(lengths[bar, cell, voice]), len(fields.LENGTHS) - 1)]
-        pitch = int(pitches[bar, cell, voice]) + fields.LOWEST - 1 + manner.shift
+        in_c = int(pitches[bar, cell, voice]) + fields.LOWEST - 1
+        pitch = in_c + manner.shift_of(bar)
         level = float(fields.velocity_of(levels[bar, cell // 4]))
         accent = ACCENT[cell // 4] if cell % 4 == 0 else -2
         loud = level + accent + (MELODY_BOOST if name == "melody" else 0)
@@ -125,7 +156,7 @@ def _notes(written: grid.Grid, name: str, manner: Manner) -> list[tuple[Note, bo
             min(max(pitch, 0), 127),
             int(min(max(round(loud), 1), 127)),
         )
-        found.append((note, voice == 0))
+        found.append((note, voice == 0 and in_c < BASS_BELOW))
     return found
 
 

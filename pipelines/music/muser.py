@@ -100,7 +100,7 @@ class Pipeline(composer.Composer):
                 lambda done, total: on_step(Step(done, total)),
             )
         wish.asked.draft.tokens = written.tokens.astype(np.int64)
-        return wish.asked.finished(request)
+        return wish.asked.finished()
 
     def _wish(self, request: RenderRequest) -> _Wish:
         """What the request and its files ask for. A piece that came along gives its length, form and key."""
@@ -115,7 +115,8 @@ class Pipeline(composer.Composer):
             )
         asked = commission.of(dataclasses.replace(request, inputs=(), params=params), self.library)
         if source:
-            asked = dataclasses.replace(asked, shift=source.shift)
+            manner = dataclasses.replace(asked.manner, shift=source.shift, notes=source.notes)
+            asked = dataclasses.replace(asked, manner=manner)
             asked.draft.lag, asked.draft.likeness = repeats(source.grid.tokens)
         if donor and donor.meter != asked.draft.meter:
             why = f"the donor is in {donor.meter}, the piece in {asked.draft.meter}"

@@ -64,6 +64,10 @@ def check(request: RenderRequest) -> None:
     for name, value in {"go_on": params.go_on, "change_bars": params.change_bars}.items():
         if value and "midi" not in dict(request.inputs):
             raise InputError(name, value, "needs a piece to work on: inputs.midi")
+    for name, usual in {"keep": "", "change_bars": "", "change_part": "all", "strength": 1.0}.items():
+        if params.go_on and getattr(params, name) != usual:
+            why = "go_on adds bars and changes none of the piece; leave one of the two out"
+            raise InputError(name, getattr(params, name), why, str(usual))
 
 
 class Pipeline(composer.Composer):
@@ -92,7 +96,7 @@ class Pipeline(composer.Composer):
             composer.felt_bars(asked.moods, way, set_emotion),
             lambda done, total: on_step(Step(done, total)),
         )
-        return asked.finished(request)
+        return asked.finished()
 
     def prepare(self, examples: Sequence[Example], size: Any = None) -> dict[str, Tensor]:
         """Windows of songs as tensors, rows first: see _loss.masked. Media are training.data windows."""

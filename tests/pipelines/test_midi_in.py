@@ -226,6 +226,26 @@ def test_files_without_music_are_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value) and name in str(caught.value)
 
 
+def _with_meta(whole: bytes, kind: int, data: bytes) -> bytes:
+    """The file with the data of its first meta message of a kind replaced, of the same length."""
+    at = whole.index(bytes([0xFF, kind, len(data)])) + 3
+    return whole[:at] + data + whole[at + len(data) :]
+
+
+def test_impossible_times_are_refused(tmp_path: Path) -> None:
+    whole = tunes.tune(tmp_path / "whole.mid").read_bytes()
+    damaged = {
+        "division.mid": whole[:12] + b"\0\0" + whole[14:],
+        "tempo.mid": _with_meta(whole, 0x51, b"\0\0\0"),
+        "beat.mid": _with_meta(whole, 0x58, bytes([4, 200, 24, 8])),
+    }
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}' is no readable MIDI file: ") as caught:
+            midi_in.read(tmp_path / name)
+        assert len(str(caught.value)) < 110 + len(str(tmp_path))
+
+
 def test_endless_files_are_refused(tmp_path: Path) -> None:
     rows = [*tunes.melody(4), (6_000.0, 6_001.0, 60, 80)]
     with pytest.raises(InputError, match="lasts 63 minutes; at most 60 are read"):

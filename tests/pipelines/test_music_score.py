@@ -243,11 +243,18 @@ def test_a_nucleus_holds_only_the_likeliest() -> None:
 
 
 def test_bars_are_counted_from_one_and_checked() -> None:
-    assert elements.parse_bars("change_bars", "2-3, 5", 6).tolist() == [False, True, True, False, True, False]
-    assert elements.parse_bars("change_bars", "", 3).all()
+    assert elements.parse_bars("change_bars", "2-3, 5", np.arange(1, 7)).tolist() == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert elements.parse_bars("change_bars", "", np.arange(1, 4)).all()
     for text in ("0", "3-2", "x", "1-7", "2-"):
         with pytest.raises(InputError, match=r"^change_bars: "):
-            elements.parse_bars("change_bars", text, 6)
+            elements.parse_bars("change_bars", text, np.arange(1, 7))
 
 
 def test_an_element_that_does_not_exist_is_named_with_the_nearest() -> None:

@@ -91,6 +91,17 @@ def test_ratios_to_real_songs_are_of_the_means():
     assert found["neutral_largest_difference"] == pytest.approx(max(off))
 
 
+def test_a_figure_is_behind_only_where_it_is_further_from_songs_by_more_than_chance():
+    made = [written().piece, written(step=2).piece]
+    songs = music.reference.figures()["windows"]["16"]
+    mine, near = music.measures.mean(made), {name: songs[name]["mean"] for name in music.COMPARED}
+    sure = dict.fromkeys(music.COMPARED, 0.0)
+    behind = music._behind(made, {"measures": near, "errors": sure})
+    assert "chord_changes" in behind and set(behind) <= set(music.COMPARED)
+    assert music._behind(made, {"measures": mine, "errors": sure}) == []  # as good
+    assert music._behind(made, {"measures": near, "errors": dict.fromkeys(music.COMPARED, 1e6)}) == []
+
+
 def test_a_model_composes_through_its_catalogue_entry(composed, model):
     calm, wild = composed
     assert calm.piece.tokens.shape[0] == BARS and len(calm.tempo_bpm) == BARS
@@ -109,8 +120,10 @@ def test_kept_pieces_are_midi_files_with_their_feeling_in_the_name(composed, tmp
     assert pretty_midi.PrettyMIDI(str(tmp_path / "new" / names[1])).instruments
 
 
-def test_seconds_are_of_each_composer(model):
+def test_seconds_are_of_each_composer(model, tmp_path):
     ours = partial(makers.request, point=(0, 0, 0), bars=1, model=model)
     asked = []
     taken = makers.seconds([lambda seed: makers.compose(ours(seed)), asked.append], 5, 2)
+    makers.save(5, tmp_path, ours)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mid", ".wav", ".png", ".json"}
     assert 0 <= taken[1] < taken[0] < 60 and asked == [5, 6, 7]
