@@ -35,13 +35,7 @@ def joined(
     Raises InputError for no clips, one that cannot be read, a fade longer than half of the shortest clip;
     StorageError; what `on_frame` raises.
     """
-    if not sources:
-        raise InputError("clips", 0, "there is not one; name at least one file")
-    infos = [video_files.probe(source) for source in sources]
-    shortest = min(info.length_s for info in infos)
-    if not 0 <= cross_fade_s <= shortest / 2:
-        why = f"must be in [0, {shortest / 2:.2f}] s, half of the shortest clip, got {cross_fade_s}"
-        raise InputError("cross_fade_s", cross_fade_s, why)
+    infos = _probed(sources, cross_fade_s)
     with _workshop() as (stack, folder):
         opened = [stack.enter_context(moviepy.VideoFileClip(str(source))) for source in sources]
         opened = [
@@ -52,6 +46,21 @@ def joined(
         sound = _mixed_down(whole.audio, whole.duration, folder / "sound.wav")
         frames = whole.iter_frames(fps=infos[0].rate_hz, dtype="uint8")
         return video_files.record(frames, round(infos[0].rate_hz, 2), path, sound, on_frame)
+
+
+def joined_frames(sources: Sequence[Path], cross_fade_s: float = 0.0) -> int:
+    """How many frames `joined` will write, give or take one. Raises InputError as it does."""
+    infos = _probed(sources, cross_fade_s)
+    length_s = sum(info.length_s for info in infos) - cross_fade_s * (len(infos) - 1)
+    return max(1, round(length_s * infos[0].rate_hz))
+
+
+def check_sound(name: str, path: Path) -> None:
+    """Raise InputError, about the field `name`, for a file without sound."""
+    if not path.is_file():
+        raise InputError(name, path, f"no such file: {str(path)!r}")
+    if not _holds_sound(path):
+        raise InputError(name, path, f"{path.name} holds no sound that can be read")
 
 
 def with_music(
@@ -65,8 +74,7 @@ def with_music(
     if not 0 <= volume <= 4:
         raise InputError("volume", volume, f"must be in [0, 4], got {volume}", "1")
     info = video_files.probe(source)
-    if not _holds_sound(music):
-        raise InputError("music", music, f"{music.name} holds no sound that can be read")
+    check_sound("music", music)
     with _workshop() as (stack, folder):
         fade = afx.AudioFadeOut(min(fade_out_s, info.length_s))
         loop = afx.AudioLoop(duration=info.length_s)
@@ -77,6 +85,17 @@ def with_music(
         sound = _mixed_down(moviepy.CompositeAudioClip(parts), info.length_s, folder / "sound.wav")
         assert sound is not None
         video_files.with_sound(source, path, sound)
+
+
+def _probed(sources: Sequence[Path], cross_fade_s: float) -> list[VideoInfo]:
+    if not sources:
+        raise InputError("clips", 0, "there is not one; name at least one file")
+    infos = [video_files.probe(source) for source in sources]
+    longest = min(info.length_s for info in infos) / 2
+    if not 0 <= cross_fade_s <= longest:
+        why = f"must be in [0, {longest:.2f}] s, half of the shortest clip, got {cross_fade_s}"
+        raise InputError("cross_fade_s", cross_fade_s, why)
+    return infos
 
 
 @contextlib.contextmanager

@@ -117,6 +117,16 @@ def check_base(name: str, model: str) -> None:
         _check(adapter, unet, name, model)
 
 
+def moving(pipe: Any) -> Any:
+    """AnimateDiff's pipeline of the parts of a picture pipeline, whose network does not move yet."""
+    names = ("vae", "text_encoder", "tokenizer", "scheduler")
+    made = diffusers.AnimateDiffPipeline(
+        unet=None, motion_adapter=None, **{name: getattr(pipe, name) for name in names}
+    )
+    made.register_modules(unet=pipe.unet)
+    return made
+
+
 def dressed(unet: Any, name: str, model: str) -> Any:
     """A UNetMotionModel with the layers of a UNet, moving or not, and a motion adapter from its safetensors.
 

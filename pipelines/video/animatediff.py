@@ -111,25 +111,41 @@ class Pipeline(unet_pipeline.UNetPipeline):
         place: tuple[str, str] = ("cpu", "fast"),
         window: int = 16,
     ) -> None:
-        """`pipe`: diffusers' AnimateDiffPipeline, not placed yet; `motion`: the adapter to put on, unless its
+        """`pipe`: diffusers' AnimateDiffPipeline, not placed yet; `motion`: the adapter where none is named;
 
-        network has one within it, which sees `window` frames at once; `place`: device and memory."""
+        WITHIN is that in the network, which sees `window` frames at once; `place`: device and memory."""
         super().__init__(pipe, guidance)
-        self._model, self._place = model, place
+        self._model, self._place, self._usual = model, place, motion
         self._still_scheduler = pipe.scheduler
-        self._own = self._manner = motion_adapter.Manner(motion_adapter.WITHIN, window)
+        self._own = motion_adapter.Manner(motion_adapter.WITHIN, window)
         self._within = pipe.unet if motion == motion_adapter.WITHIN else None  # it is in no other file
+        self._worn: motion_adapter.Manner | None = None
         if motion == motion_adapter.WITHIN:
+            self._worn = self._own
             shared.ready(pipe, *place)
-        else:
-            self._wear(motion)
-            self._own = self._manner
+
+    @property
+    def pipe(self) -> Any:
+        """diffusers' pipeline, whose network moves: with the usual adapter, as in training, where nobody has
+
+        named another. That one may be far away, or made for another base, and is not asked for before."""
+        if self._worn is None:
+            self._wear(self._usual)
+        return self._parts
+
+    @pipe.setter
+    def pipe(self, parts: Any) -> None:
+        self._parts = parts
+
+    @property
+    def _manner(self) -> motion_adapter.Manner:
+        return self._worn or self._wear(self._usual)
 
     @classmethod
     def load(cls, model: str, device: str = "cpu", dtype: str = "auto", memory: str = "auto") -> Pipeline:
-        """A folder or a hub id, safetensors only, with the motion adapter that is usual with it. A folder of
+        """A folder or a hub id, safetensors only; motion comes when it is needed. A folder of diffusers'
 
-        diffusers' AnimateDiffPipeline has its own. Raises ModelError."""
+        AnimateDiffPipeline has its own. Raises ModelError."""
         found = shared.read_pipeline(model, device, dtype, FAMILY, memory)
         if why := cls._unfit(found.pipe):
             raise ModelError(f"model: {model!r} {why}; {FAMILY.name} takes plain text-to-image models")
@@ -138,7 +154,7 @@ class Pipeline(unet_pipeline.UNetPipeline):
             (found.device, found.memory),
         )
         moves = isinstance(found.pipe, diffusers.AnimateDiffPipeline)
-        pipe = found.pipe if moves else _moving_pipe(found.pipe)
+        pipe = found.pipe if moves else motion_adapter.moving(found.pipe)
         return cls(pipe, guidance, model, motion_adapter.usual(model), place)
 
     @classmethod
@@ -153,20 +169,21 @@ class Pipeline(unet_pipeline.UNetPipeline):
 
     def dress(self, request: RenderRequest) -> None:
         """Put on the motion adapter that a request names; before any adapter of feelings is put on."""
-        wanted = request.params.motion or self._own.name
-        if wanted != self._manner.name:
+        wanted = request.params.motion or self._usual
+        if self._worn is None or wanted != self._worn.name:
             self._wear(wanted)
 
-    def _wear(self, name: str) -> None:
-        network = self.pipe.unet.to("cpu")
+    def _wear(self, name: str) -> motion_adapter.Manner:
+        network = self._parts.unet.to("cpu")
         if name == motion_adapter.WITHIN:
             made, manner = self._within, self._own
         else:
             made, manner = motion_adapter.dressed(network, name, self._model), motion_adapter.manner(name)
         scheduler = motion_adapter.scheduler(self._still_scheduler, manner)
-        self.pipe.register_modules(unet=made, scheduler=scheduler)
-        shared.ready(self.pipe, *self._place)
-        self._manner = manner
+        self._parts.register_modules(unet=made, scheduler=scheduler)
+        shared.ready(self._parts, *self._place)
+        self._worn = manner
+        return manner
 
     def encode(self, prompts: list[str]) -> Texts:
         """`text` (R, L, C)."""
@@ -303,13 +320,3 @@ def _attention(device: str) -> AbstractContextManager[None]:
         return nullcontext()
     plain: AbstractContextManager[None] = attention.sdpa_kernel(attention.SDPBackend.MATH)
     return plain
-
-
-def _moving_pipe(pipe: Any) -> Any:
-    """AnimateDiff's pipeline of the parts of a picture pipeline, whose network does not move yet."""
-    names = ("vae", "text_encoder", "tokenizer", "scheduler")
-    made = diffusers.AnimateDiffPipeline(
-        unet=None, motion_adapter=None, **{name: getattr(pipe, name) for name in names}
-    )
-    made.register_modules(unet=pipe.unet)
-    return made

@@ -64,6 +64,10 @@ class Params(filming.ClipParams):
 def check(request: RenderRequest) -> None:
     """Raise InputError where fields and inputs do not fit each other; the model itself refuses more."""
     clips.check(request, RULE)
+    second = request.params.guidance_2
+    if second is not None and "video" in dict(request.inputs):
+        why = "a clip that is drawn anew has one guidance for both networks; leave it out, or set guidance"
+        raise InputError("guidance_2", second, why)
 
 
 class Pipeline(WanTraining, clips.TransformerClips):
@@ -137,8 +141,10 @@ class Pipeline(WanTraining, clips.TransformerClips):
         return clips.guided_by(plan.request, self.traits.guidance[0])
 
     def _second_guidance(self, plan: clips.Plan) -> dict[str, float]:
-        """Of two networks: what is asked, else that of the first where it is asked, else the model's own."""
-        if not self.traits.two:
+        """Of two networks: what is asked, else that of the first where it is asked, else the model's own.
+
+        None for a clip that is drawn anew: diffusers' pipeline of those has one for both."""
+        if not self.traits.two or "video" in dict(plan.request.inputs):
             return {}
         asked = plan.request.params
         own = self.traits.guidance[1] if asked.guidance is None else asked.guidance

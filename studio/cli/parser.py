@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from studio import __version__, catalog
-from studio.cli import adapters, commands
+from studio.cli import adapters, commands, joining
 from studio.errors import InputError, NotFoundError, StudioError, nearest
 from studio.params import ParamSpec
 from studio.settings import Settings
 
 PROG = "python -m studio"
 _DEFAULTS = Settings()
-COMMANDS = ("render", "batch", "list", "inspect", "bake", "adapters", "app")
+COMMANDS = ("render", "batch", "list", "inspect", "join", "bake", "adapters", "app")
 _EXAMPLES = """examples:
   python -m studio render --prompt "a sailboat at dusk" --emotion awe:0.8 --seed 7
   python -m studio render --prompt "a mountain lake, gouache" --emotion "0.6 joy + 0.4 fear" --count 4
@@ -23,6 +23,7 @@ _EXAMPLES = """examples:
   python -m studio list emotions mikels
   python -m studio adapters show vad-image
   python -m studio bake vad-image --emotion awe -o awe.safetensors
+  python -m studio join calm.mp4 storm.mp4 --crossfade 0.5 --out story.mp4
   python -m studio app
 """
 _RENDER_EXAMPLES = """an emotion is a word (joy), a strength (joy:0.6), a blend (0.6 joy + 0.4 fear), a point
@@ -120,6 +121,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "batch": _batch,
         "list": _list,
         "inspect": _inspect,
+        "join": joining.add_join,
         "bake": adapters.add_bake,
         "adapters": adapters.add_adapters,
         "app": _app,
@@ -129,6 +131,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "batch": "render every line of a prompts file; run it again to go on where it stopped",
         "list": "show pipelines, models, adapters, emotions, voices, portraits",
         "inspect": "show how a file was made, or the memory that a model needs",
+        "join": "put clips one after the other, with fades, speech or music",
         "bake": "write one feeling of an adapter as an ordinary LoRA file for other tools",
         "adapters": "list, show and measure adapters; make one of other tools' LoRA files",
         "app": "open the studio in the browser",

@@ -282,6 +282,32 @@ def test_a_motion_adapter_of_another_base_is_named(
         motion_adapter.find(str(still_model))
 
 
+def test_only_the_motion_adapter_that_is_named_is_asked_for(
+    stage: Stage, still_model: Path, adapters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(motion_adapter, "USUAL", str(adapters["wide"]))  # fits no base of this size
+    pipeline = catalog.load("pipeline", NAME).Pipeline.load(str(still_model))
+    loaded = Stage(NAME, pipeline, stage.settings)
+    request = loaded.request(motion=str(adapters["fits"]))
+    pipeline.dress(request)
+    assert loaded.render(request)[0].shape == (4, 64, 64, 3)
+    with pytest.raises(ModelError, match=r"wide' was made for another base"):
+        pipeline.dress(loaded.request())
+
+
+def test_training_which_names_no_motion_adapter_finds_the_usual_one(
+    still_model: Path, adapters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(motion_adapter, "USUAL", str(adapters["fits"]))
+    load = catalog.load("pipeline", NAME).Pipeline.load
+    assert load(str(still_model)).frame_rule.most == 12
+    assert any("motion_modules" in name for name, _ in load(str(still_model)).modules["unet"].named_modules())
+    pipeline = load(str(still_model))
+    prepared = pipeline.prepare(examples(2, frames=6), (64, 64))
+    loss = pipeline.loss(prepared, [HAPPY, NEUTRAL], lambda _: None, torch.Generator().manual_seed(0))
+    assert torch.isfinite(loss)
+
+
 def test_a_picture_model_learns_to_move_through_the_studio(
     still_model: Path, adapters: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,7 +407,7 @@ def test_what_frames_miss_apart_counts_more_where_they_share_noise(
     error = stage.pipeline._error
     assert error(alike).item() == error(apart).item() == 1, "noise of its own for every frame"
     manner = dataclasses.replace(stage.pipeline._manner, noise=ClipNoise(0.75))
-    monkeypatch.setattr(stage.pipeline, "_manner", manner)
+    monkeypatch.setattr(stage.pipeline, "_worn", manner)
     # of the noise 0.75 * 4 + 0.25 is in all frames alike, 0.25 apart; of both a hundredth more for damping
     assert error(alike).item() == pytest.approx((1 + 1.01 / 3.26) / 2, rel=1e-4)
     assert error(apart).item() == pytest.approx((1 + 1.01 / 0.26) / 2, rel=1e-4)

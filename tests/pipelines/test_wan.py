@@ -289,6 +289,16 @@ def test_what_a_person_sets_changes_the_clip(
         assert np.abs(frames(pipelines("text, two"), shot(files, steps=4, **change)) - plain).max() > 2
 
 
+def test_the_record_says_the_guidance_that_ran(
+    pipelines: Callable[[str], wan.Pipeline], files: dict[str, Path]
+) -> None:
+    said = []
+    for names in ("", "video"):
+        (clip,) = pipelines("text, two").render([shot(files, names)], lambda _: None, lambda _: None)
+        said.append({name: clip.details.get(name) for name in ("guidance", "guidance_2")})
+    assert said == [{"guidance": 4.0, "guidance_2": 3.0}, {"guidance": 4.0, "guidance_2": None}]
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "changes", "message"),
     [
@@ -336,6 +346,7 @@ def test_what_a_model_cannot_do_is_told_before_anything_is_made(
         ("image last_image", {"loop": True}, r"^loop: ends where it starts"),
         ("", {"negative_prompt": "fog", "guidance": 1.0}, r"^negative_prompt: is heard only with guidance"),
         ("", {"width": 100}, r"^width: must be a multiple of 16"),
+        ("video", {"guidance_2": 3.0}, r"^guidance_2: a clip that is drawn anew has one guidance"),
         ("", {"emotion": "fear@0s, relief@4s"}, r"^emotion: key 'relief@4s' lies beyond the end"),
     ],
 )

@@ -44,9 +44,24 @@ def test_a_set_is_filmed_once_and_the_same_again(model: Any, clips: clip_set.Cli
     assert all(torch.equal(one, other) for one, other in zip(clips, again, strict=True))
     assert clips.latents.shape == (2, clip_set.FRAMES, 12, 16, 16) and clips.moods.abs().max() <= 1
     assert 0.7 < float(clips.latents.float().std()) < 1.4
-    made = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    made = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
     clip_set.clips(tmp_path, clip_set.Wanted(2), model)
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == made
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == made
+
+
+def test_clips_of_another_seed_law_painter_or_number_are_filmed_anew(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank = np.zeros((clip_set.FRAMES, 16, 16, 3), np.uint8), [(0.0, 0.0, 0.0)] * clip_set.FRAMES, "a lake"
+    filmed: list[tuple[int, clip_set.Wanted]] = []
+    monkeypatch.setattr(clip_set, "one", lambda *asked: filmed.append(asked) or blank)
+    others = (clip_set.Wanted(1, seed=1), clip_set.Wanted(1, law="any"), clip_set.Wanted(2))
+    for number, asked in enumerate((clip_set.Wanted(1), clip_set.Wanted(1), *others), start=1):
+        assert len(clip_set.clips(tmp_path, asked, model).latents) == asked.count, number
+    assert [asked for _, asked in filmed] == [clip_set.Wanted(1), *others[:2], *others[2:] * 2]
+    monkeypatch.setattr(clip_set.painted, "revision", lambda: "another painter")
+    clip_set.clips(tmp_path, clip_set.Wanted(1), model)
+    assert filmed[-1] == (0, clip_set.Wanted(1))
 
 
 def test_feelings_turn_in_some_clips_and_hold_in_others() -> None:

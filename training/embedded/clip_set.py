@@ -1,11 +1,13 @@
 """Clips that the motion modules of the embedded video model learn from, filmed once and kept.
 
 Painted by `training.synthesis.moving` in the world of `emotion-tiny`, as that model's own autoencoder and
-text encoder see them. Clip i of a set depends on (seed, i) alone; captions never name a feeling.
+text encoder see them. Clip i of a set depends on (seed, i) alone; captions never name a feeling. Every seed,
+law and revision of the painter has files of its own: those of another are not learnt from by mistake.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from training.data import _painted as painted
 from training.embedded import autoencoder, painter_net, paintings
 from training.synthesis.captions import caption
 from training.synthesis.moving import film
@@ -63,17 +66,28 @@ def one(index: int, asked: Wanted) -> tuple[np.ndarray, list[Point], str]:
 
 
 def clips(folder: Path, asked: Wanted, model: Any) -> Clips:
-    """The set in `folder`, made as far as it is missing; `model`: emotion-tiny as a diffusers pipeline."""
-    folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, asked.count, CHUNK)
-    missing = [start for start in starts if not (folder / f"{start:06d}.safetensors").exists()]
+    """The set that is asked for, in a folder of its own in `folder`, made as far as it is missing.
+
+    `model`: emotion-tiny as a diffusers pipeline.
+    """
+    place = folder / _mark(asked)
+    place.mkdir(parents=True, exist_ok=True)
+    ends = {start: min(start + CHUNK, asked.count) for start in range(0, asked.count, CHUNK)}
+    files = {start: place / f"{start:06d}-{end:06d}.safetensors" for start, end in ends.items()}
+    missing = [start for start in files if not files[start].exists()]
     for start in tqdm(missing, desc="filming", disable=not missing):
-        chunk = _seen([one(index, asked) for index in range(start, min(start + CHUNK, asked.count))], model)
-        temporary = folder / f".tmp-{start}"
+        chunk = _seen([one(index, asked) for index in range(start, ends[start])], model)
+        temporary = place / f".tmp-{start}"
         save_file(chunk, temporary)
-        temporary.replace(folder / f"{start:06d}.safetensors")
-    chunks = [load_file(folder / f"{start:06d}.safetensors") for start in starts]
+        temporary.replace(files[start])
+    chunks = [load_file(file) for file in files.values()]
     return Clips(*(torch.cat([chunk[name] for chunk in chunks]) for name in Clips._fields))
+
+
+def _mark(asked: Wanted) -> str:
+    """What the clips depend on besides their number, as the name of a folder."""
+    said = f"{asked.seed} {asked.law} {painted.revision()}"
+    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
 
 
 @torch.no_grad()

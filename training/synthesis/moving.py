@@ -28,7 +28,7 @@ def _frame(spec: Spec, vad: Vad, moment: Moment, size_px: int) -> np.ndarray:
 
 def _wanted_change(arousal: float) -> float:
     """Mean absolute change in grey levels from frame to frame at 12 Hz that an arousal is to give."""
-    return 0.12 + 8.0 * float((0.5 + 0.5 * arousal) ** 1.4)
+    return 0.12 + 7.2 * float((0.5 + 0.5 * arousal) ** 1.25)
 
 
 def _gain(spec: Spec, vad: Vad, seed: int) -> float:
