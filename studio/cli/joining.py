@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.cli.progress import Progress
-from studio.errors import InputError
+from studio.errors import InputError, StorageError
 from studio.lazy import lazy
 from studio.params import ParamSpec, check
 from studio.storage import NameTakenError, check_writable
 
 if TYPE_CHECKING:
-    from studio import video_editing, video_files
+    from studio import file_writers, provenance, video_editing, video_files
 else:
+    file_writers, provenance = lazy("studio.file_writers"), lazy("studio.provenance")
     video_editing, video_files = lazy("studio.video_editing"), lazy("studio.video_files")
 
 SUFFIX = ".mp4"
@@ -127,11 +128,34 @@ def _make(job: Job, progress: Progress, total: int) -> None:
         steps.append(lambda clip, to: video_files.with_sound(clip, to, sound))
     if music := job.music:
         steps.append(lambda clip, to: video_editing.with_music(clip, to, music, job.volume))
+    if job.is_joined and (record := _record(job.clips)):
+        steps.append(lambda clip, to: video_files.tagged(clip, to, file_writers.tags("", record)))
     with tempfile.TemporaryDirectory(prefix="emotion-studio-") as folder:
         clip = job.clips[0]
         for number, step in enumerate(steps, start=1):
             to = job.out if number == len(steps) else Path(folder) / f"{number}{SUFFIX}"
             if number > 1 or not job.is_joined:
-                progress.show("putting sound under it ...", is_last=True)
+                progress.show("putting sound and texts into it ...", is_last=True)
             step(clip, to)
             clip = to
+
+
+def _record(clips: Sequence[Path]) -> dict[str, Any] | None:
+    """That of the first clip that was made here, with the requests of all; None where none was: what joins
+    synthetic clips says so."""
+    found = [_own(clip) for clip in clips]
+    made = [record for record in found if record]
+    if not made:
+        return None
+    joined = [
+        record["request"] if record else {"file": clip.name}
+        for record, clip in zip(found, clips, strict=True)
+    ]
+    return {**made[0], "details": {"joined": joined}}
+
+
+def _own(clip: Path) -> dict[str, Any] | None:
+    try:
+        return provenance.read_provenance(clip)
+    except StorageError:
+        return None

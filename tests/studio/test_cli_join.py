@@ -11,6 +11,7 @@ from studio import video_files
 from studio.audio_files import audio_bytes
 from studio.cli import joining, main
 from studio.cli.progress import Progress
+from studio.errors import StorageError
 from studio.provenance import embedded, read_provenance
 from studio.video_files import VideoInfo, probe, read_frames, record
 from tests.studio.clips import RATE_HZ, SOUND_HZ, frames, tone
@@ -55,6 +56,17 @@ def test_a_clip_that_gets_a_sound_keeps_its_pictures_and_its_record() -> None:
     assert read_provenance("out.mp4") == RECORD
 
 
+def test_what_joins_clips_of_ours_says_which() -> None:
+    assert main(["join", "b.mp4", "told.mp4", "--music", "s.wav", "-o", "out.mp4"]) == 0
+    found = read_provenance("out.mp4")
+    assert found["request"] == RECORD["request"]
+    assert found["details"] == {"joined": [{"file": "b.mp4"}, RECORD["request"]]}
+    assert probe("out.mp4") == VideoInfo(64, 48, 25.0, 2.0, True)
+    assert main(["join", "a.mp4", "b.mp4", "-o", "plain.mp4"]) == 0
+    with pytest.raises(StorageError):
+        read_provenance("plain.mp4")
+
+
 def test_speech_and_music_together() -> None:
     assert main(["join", "b.mp4", "--sound", "s.wav", "--music", "a.mp4", "-o", "out.mp4"]) == 0
     assert probe("out.mp4") == VideoInfo(64, 48, 25.0, 1.0, True)
@@ -69,7 +81,7 @@ def test_the_bar_counts_frames_and_tells_of_the_sound(folder: Path) -> None:
     job = joining.Job((Path("a.mp4"), Path("b.mp4")), Path("out.mp4"), 0.0, Path("s.wav"), None, 1.0)
     with Progress(stream=shown) as progress:
         joining._make(job, progress, 50)
-    assert "] frame 50/50" in shown.getvalue() and "putting sound under it" in shown.getvalue()
+    assert "] frame 50/50" in shown.getvalue() and "putting sound and texts into it" in shown.getvalue()
 
 
 @pytest.mark.parametrize(
