@@ -94,7 +94,7 @@ def _probed(sources: Sequence[Path], cross_fade_s: float) -> list[VideoInfo]:
     longest = min(info.length_s for info in infos) / 2
     if not 0 <= cross_fade_s <= longest:
         why = f"must be in [0, {longest:.2f}] s, half of the shortest clip, got {cross_fade_s}"
-        raise InputError("cross_fade_s", cross_fade_s, why)
+        raise InputError("crossfade", cross_fade_s, why)
     return infos
 
 

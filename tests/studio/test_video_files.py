@@ -327,7 +327,7 @@ def test_what_cannot_be_put_together(clip: Path, tmp_path: Path) -> None:
     for make, why in (
         (lambda: video_editing.joined([], out), "clips: there is not one"),
         (lambda: video_editing.joined([clip, tmp_path / "a.mp4"], out), "a.mp4 is no video file"),
-        (lambda: video_editing.joined([clip, clip], out, 1.5), r"cross_fade_s: must be in \[0, 1.00\] s"),
+        (lambda: video_editing.joined([clip, clip], out, 1.5), r"crossfade: must be in \[0, 1.00\] s"),
         (lambda: video_editing.with_music(clip, out, tmp_path / "a.mp4"), "music: a.mp4 holds no sound"),
         (
             lambda: video_editing.with_music(clip, out, tmp_path / "none.wav"),
