@@ -41,7 +41,7 @@ from benchmarks import _report
 from benchmarks._music_makers import Composed
 from benchmarks._music_measures import Piece
 from benchmarks._music_reference import correlation
-from pipelines.music._performance import TEMPO_PER_AROUSAL, TEMPO_PER_VALENCE
+from pipelines.music import _performance as performance
 from studio.emotion import VAD
 from studio.midi_files import midi_bytes
 from studio.request import RenderRequest
@@ -129,9 +129,8 @@ def ruled(asked: Floats, neutral: Sequence[Composed]) -> list[Composed]:
     found = []
     for point, one in zip(asked, neutral, strict=True):
         mood = VAD(*(float(x) for x in point))
-        octaves = TEMPO_PER_AROUSAL * mood.arousal + TEMPO_PER_VALENCE * mood.valence
         piece = Piece(rules.apply(one.piece.tokens, mood), one.piece.meter)
-        found.append(Composed(piece, one.tempo_bpm * 2**octaves))
+        found.append(Composed(piece, one.tempo_bpm * 2 ** performance.octaves(mood)))
     return found
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from studio.emotion import NEUTRAL, VAD
 from studio.errors import InputError, nearest
 
+LEAST_BPM, MOST_BPM = 10, 400  # quarters a minute of a bar
 METERS = {"4/4": 4.0, "3/4": 3.0, "2/4": 2.0, "6/8": 3.0}  # length of a bar in quarters
 _TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in _TONICS)
@@ -59,9 +60,12 @@ class Bar:
         if self.meter not in METERS:
             why = f"{self.meter!r} is not one of {', '.join(METERS)}"
             raise InputError("meter", self.meter, why, nearest(self.meter, METERS))
-        if not 10 <= self.tempo_bpm <= 400:
+        if not LEAST_BPM <= self.tempo_bpm <= MOST_BPM:
             raise InputError(
-                "tempo_bpm", self.tempo_bpm, f"must be in [10, 400], got {self.tempo_bpm}", "100"
+                "tempo_bpm",
+                self.tempo_bpm,
+                f"must be in [{LEAST_BPM}, {MOST_BPM}], got {self.tempo_bpm}",
+                "100",
             )
 
     @property

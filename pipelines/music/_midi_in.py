@@ -24,6 +24,7 @@ from pipelines.music._performance import key_name
 from studio import midi_files
 from studio.emotion import VAD
 from studio.errors import InputError
+from studio.score import LEAST_BPM, MOST_BPM
 
 Array = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def read(path: Path | str) -> Imported:
     )
     return Imported(
         grid,
-        float(np.clip(np.median(tempo_bpm), 10, 400)),
+        float(np.clip(np.median(tempo_bpm), LEAST_BPM, MOST_BPM)),
         keys.shift,
         keys.names,
         tempo_bpm,

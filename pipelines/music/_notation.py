@@ -19,6 +19,7 @@ from pipelines.music import _fields as fields
 from pipelines.music._grid import Grid
 from studio.emotion import VAD
 from studio.errors import StudioError
+from studio.score import LEAST_BPM, MOST_BPM
 
 VERSION = 1
 MOST_BYTES = 2048 * (fields.WIDTH + 256) + 1024  # more is no piece of ours
@@ -61,7 +62,7 @@ def from_text(text: str) -> Notation | None:
         modulations, emotions, turns = _by_bar(head, len(tokens))
     except (ValueError, KeyError, TypeError, OverflowError, zlib.error, RecursionError, StudioError):
         return None
-    if not is_ours or not (tempo_bpm is None or 10 <= tempo_bpm <= 400):
+    if not is_ours or not (tempo_bpm is None or LEAST_BPM <= tempo_bpm <= MOST_BPM):
         return None
     return Notation(Grid(tokens, head["meter"]), shift, tempo_bpm, modulations, emotions, turns)
 

@@ -17,13 +17,12 @@ from pipelines.music import _fields as fields
 from pipelines.music import _grid as grid
 from pipelines.music import _notation as notation
 from studio.emotion import VAD
-from studio.score import KEYS, Bar, Note, Part, Piece
+from studio.score import KEYS, LEAST_BPM, MOST_BPM, Bar, Note, Part, Piece
 
 TEMPO_CENTRES = (57.0, 63.0, 66.5, 70.0, 76.0, 86.0, 101.0, 122.0)  # of the bins in grid.EDGES
 TEMPO_SMOOTH_BARS = 4
 TEMPO_PER_AROUSAL, TEMPO_PER_VALENCE = 0.5, 0.1  # octaves
 SLOWEST, FASTEST = 36.0, 200.0  # where nobody asked for a tempo
-LEAST_BPM, MOST_BPM = 10.0, 400.0  # of a studio.score.Bar
 LAST_BAR = 0.88  # a piece slows down into its last bar
 ACCENT = (6, 0, 2, 0)  # velocity on the first, second, third and fourth quarter of a bar
 MELODY_BOOST = 6
@@ -90,10 +89,10 @@ def tempos_bpm(
     """(bars,) quarters a minute: what was written, smoothed, and the feeling's share; `asked_bpm` is met on
 
     average."""
-    classes = tokens[:, fields.FIELDS["tempo"].start]
-    written = np.log2(np.asarray(TEMPO_CENTRES)[np.minimum(classes, len(TEMPO_CENTRES) - 1)])
     if asked_bpm is not None:
         return felt_bpm(emotions, asked_bpm)
+    classes = tokens[:, fields.FIELDS["tempo"].start]
+    written = np.log2(np.asarray(TEMPO_CENTRES)[np.minimum(classes, len(TEMPO_CENTRES) - 1)])
     felt = np.array([octaves(emotion) for emotion in emotions])
     return _ending(np.clip(2 ** (_smooth(written) + felt), SLOWEST, FASTEST))
 

@@ -13,6 +13,7 @@ from pipelines.music import _performance as performance
 from pipelines.music._elements import Bars
 from pipelines.music._midi_in import Imported
 from studio.emotion import NEUTRAL, VAD
+from studio.score import LEAST_BPM, MOST_BPM
 
 Turns = tuple[tuple[int, str], ...]
 NEUTRAL_TEXT = "neutral"  # of a piece that nobody said anything about
@@ -33,7 +34,7 @@ def moods(source: Imported, asked: Sequence[VAD], opened: Bars) -> tuple[VAD, ..
 def tempi_bpm(source: Imported, felt: Sequence[VAD]) -> tuple[float, ...]:
     """One a bar: the file's, moved as far as the bar now feels otherwise than it did."""
     was, now = (np.array([performance.octaves(mood) for mood in some]) for some in (emotions(source), felt))
-    found = np.clip(source.played_bpm * 2 ** (now - was), performance.LEAST_BPM, performance.MOST_BPM)
+    found = np.clip(source.played_bpm * 2 ** (now - was), LEAST_BPM, MOST_BPM)
     return tuple(float(tempo) for tempo in found)
 
 
